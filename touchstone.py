@@ -1,0 +1,271 @@
+"""The command line: one verb a job, no logic."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TextIO
+
+import typer
+
+from collectors.errors import BadInput, TouchstoneError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from collectors.promise import PromiseFile
+
+app = typer.Typer(
+    name="touchstone",
+    help="Which order will be late, which stage makes orders late, since when, and what would fix it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+promise_app = typer.Typer(no_args_is_help=True, help="Draft, check and explain promise files.")
+serve_app = typer.Typer(no_args_is_help=True, help="Run one part of a real deployment.")
+app.add_typer(promise_app, name="promise")
+app.add_typer(serve_app, name="serve")
+
+PromiseOption = Annotated[
+    Path | None, typer.Option("--promise", help="The promise file; the jewellery maker's own if left out.")
+]
+
+
+@promise_app.command("init")
+def promise_init(
+    log: Annotated[Path, typer.Argument(help="An order log: CSV, wide CSV, XES, XES.gz or CloudEvents; - for a pipe.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write it; else to the screen.")
+    ] = None,
+) -> None:
+    """Look at a log and draft a complete promise file from it, with a comment beside each guess."""
+    from collectors.drafting import draft_promise
+
+    text = draft_promise(log)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    _write(output, text)
+    typer.echo(f"{output}: drafted; `touchstone promise explain {output}` says what it promises", err=True)
+
+
+@promise_app.command("check")
+def promise_check(file: Annotated[Path, typer.Argument(help="The promise file.")]) -> None:
+    """Report every mistake in a promise file at once, each with its line."""
+    from collectors.promise.checking import check_document
+    from collectors.promise.document import read_document
+
+    findings, promise = check_document(read_document(file))
+    for finding in findings:
+        mark = "" if finding.severity == "error" else "warning: "
+        typer.echo(f"{file}: {mark}{finding}", err=finding.severity == "error")
+    if promise is None:
+        errors = sum(finding.severity == "error" for finding in findings)
+        raise BadInput(f"{file}: {errors} mistake{'s' if errors != 1 else ''} to mend")
+    typer.echo(f"{file}: `{promise.name}` is a valid promise of {len(promise.stages)} stages")
+
+
+@promise_app.command("schema")
+def promise_schema() -> None:
+    """Print the JSON Schema of promise files, for editors."""
+    from collectors.promise.schema import schema_text
+
+    typer.echo(schema_text(), nl=False)
+
+
+@promise_app.command("explain")
+def promise_explain(file: Annotated[Path, typer.Argument(help="The promise file.")]) -> None:
+    """Say in plain words what a promise file promises."""
+    from collectors.promise import load_promise
+    from collectors.promise.explain import explain
+
+    typer.echo(explain(load_promise(file)), nl=False)
+
+
+@app.command()
+def replay(
+    log: Annotated[Path, typer.Argument(help="The log; - for a pipe.")],
+    promise: PromiseOption = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Judge as of this moment, ISO 8601.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML report.")] = None,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option("--quarantine", help="Write the records that could not be used, as JSON lines."),
+    ] = None,
+) -> None:
+    """Replay a log against a promise: who kept it, who broke it, which stage is the culprit, since when."""
+    import orjson
+
+    from collectors.replay import replay as run
+    from collectors.sources.quarantine import Quarantine
+
+    terms = _promise(promise)
+    moment = _moment(as_of)
+    with Quarantine(quarantine) as bad, _progress(shown=not as_json) as progress:
+        if as_json and html is None:
+            document = run(log, terms, as_of=moment, quarantine=bad, progress=progress).document()
+            sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+            return
+        from collectors.report import Gathering
+
+        gathering = Gathering(terms)
+        result = run(log, terms, as_of=moment, quarantine=bad, observers=(gathering,), progress=progress)
+    report = gathering.report(result)
+    if html is not None:
+        from collectors.report import write_html
+
+        write_html(report, html)
+    if as_json:
+        sys.stdout.write(orjson.dumps(result.document(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    from collectors.report import print_report
+    from rich.console import Console
+
+    print_report(report, Console())
+    if html is not None:
+        typer.echo(f"The whole report: {html}")
+
+
+@app.command()
+def simulate(
+    days: Annotated[int, typer.Option(help="Length of the log in days.")] = 100,
+    orders_per_day: Annotated[float, typer.Option(help="Orders begun a day, in the mean.")] = 20,
+    slow: Annotated[
+        list[str] | None,
+        typer.Option(help="Slow a stage from a day on: `approval=1.6x@60` or `approval=+8d@60`."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same log.")] = 0,
+    start: Annotated[str | None, typer.Option(help="The log's first day, ISO 8601.")] = None,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="CSV, or JSON lines of CloudEvents if it ends in .jsonl; - for a pipe."),
+    ] = Path("-"),
+) -> None:
+    """Simulate a made-to-order jewellery shop as a queueing network and write its order log."""
+    from collectors.simulation import Scenario, parse_slowdown, write_cloudevents, write_csv
+    from collectors.simulation import simulate as run
+
+    slowdowns = tuple(parse_slowdown(text) for text in slow or [])
+    moment = _moment(start)
+    begin = {} if moment is None else {"start": moment}
+    scenario = Scenario(days=days, orders_per_day=orders_per_day, seed=seed, slowdowns=slowdowns, **begin)
+    write = write_cloudevents if output.suffix in {".jsonl", ".ndjson"} else write_csv
+    if output == Path("-"):
+        write(run(scenario), sys.stdout)
+        return
+    with _opened(output) as stream:
+        count = write(run(scenario), stream)
+    typer.echo(f"{output}: {count:,} status changes of {days} days", err=True)
+
+
+@serve_app.command("collector")
+def serve_collector(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; a token is needed unless it is loopback.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="SQLAlchemy URL of the state; SQLite here, PostgreSQL for real.")
+    ] = None,
+    promise: PromiseOption = None,
+    follow: Annotated[Path | None, typer.Option(help="A growing log to follow.")] = None,
+) -> None:
+    """Run the live collector: events in by HTTP or a growing log, orders, stages and metrics out."""
+    from collectors.live.app import serve
+    from collectors.live.settings import CollectorSettings
+
+    given = {"host": host, "port": port, "database": database, "promise": promise, "follow": follow}
+    serve(CollectorSettings(**{name: value for name, value in given.items() if value is not None}))
+
+
+@app.command()
+def demo(
+    length: Annotated[
+        str, typer.Option("--for", help="How long to keep feeding, such as 60s; 0s for until stopped.")
+    ] = "0s",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same history.")] = 7,
+    port: Annotated[int, typer.Option(help="Port of the collector; the report is served beside it.")] = 8321,
+) -> None:
+    """Show everything on one machine: six weeks of history with a slowed approval, the report, the live collector."""
+    from collectors.demo import run_demo
+
+    from collectors.promise.durations import parse_duration
+
+    try:
+        lasting = parse_duration(length)
+    except ValueError as error:
+        raise BadInput(f"--for: {error}") from error
+    run_demo(lasting=lasting, seed=seed, port=port)
+
+
+def _promise(path: Path | None) -> PromiseFile:
+    from collectors.promise import DEFAULT_PROMISE, load_promise
+
+    return load_promise(path or DEFAULT_PROMISE)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"`{text}` is no moment; write it as 2026-03-01 or 2026-03-01T10:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _write(path: Path, text: str) -> None:
+    with _opened(path) as stream:
+        stream.write(text)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    try:
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written ({error.strerror}); name another file") from error
+
+
+@contextlib.contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[str, float], None] | None]:
+    """Draw a progress bar on standard error while a person watches; nothing else sees it."""
+    if not shown or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def show(what: str, share: float) -> None:
+            bar.update(task, description=what, total=1.0 if share else None, completed=share)
+
+        yield show
+
+
+BROKEN_PIPE: Final = 141
+
+
+def main() -> None:
+    """Run the command line; what went wrong is one sentence and an exit status (2: bad input, 1: a failed job)."""
+    try:
+        app(standalone_mode=True)
+    except TouchstoneError as error:
+        sys.stderr.write(f"touchstone: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing more can be said to it.
+        sys.stderr.close()
+        sys.exit(BROKEN_PIPE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What observes: promise files, sources, timelines, stage timing, reports and the live collector."""

@@ -1,0 +1,181 @@
+"""CSV logs into the engine: events, activities with start and end, and wide logs with a column for each milestone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from collectors.errors import BadInput
+from collectors.sources.engine import literal, moment_sql, quoted, rows
+from collectors.sources.quarantine import BadRecord, Quarantine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collectors.promise.model import LogReading
+    from collectors.sources.opening import LogFile
+
+DELIMITERS: Final = ",;\t|"
+LONGEST_LINE: Final = 2_000_000
+REJECTS_SHOWN: Final = 1_000
+_REASONS: Final = {
+    "MISSING COLUMNS": "the row has fewer columns than the header",
+    "TOO MANY COLUMNS": "the row has more columns than the header",
+    "UNQUOTED VALUE": "a quote is opened and not closed",
+    "INVALID ENCODING": "the row is not text in the file's encoding",
+    "LINE SIZE OVER MAXIMUM": f"the line is longer than {LONGEST_LINE:,} bytes",
+}
+
+
+def header(file: LogFile, delimiter: str | None = None) -> tuple[list[str], str]:
+    """Return the column names and the delimiter. Unnamed columns are ``column0`` ...; repeated ones get a number."""
+    text = file.text()
+    first = text.splitlines()[0] if text.splitlines() else ""
+    if "\0" in first or not first.strip():
+        raise BadInput(f"{file.name}: does not begin with a line of column names; is it a CSV log?")
+    chosen = delimiter or max(DELIMITERS, key=first.count)
+    names = next(csv.reader(io.StringIO(text), delimiter=chosen))
+    seen: dict[str, int] = {}
+    result = []
+    for place, raw in enumerate(names):
+        name = raw.strip() or f"column{place}"
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return result, chosen
+
+
+def table_sql(file: LogFile, columns: Sequence[str], delimiter: str) -> str:
+    """Return the table function that reads a CSV as text columns; rows that do not fit go to ``reject_errors``."""
+    types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
+    return (
+        f"read_csv({literal(str(file.path))}, auto_detect = false, header = true, columns = {{{types}}}, "
+        f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', store_rejects = true, rejects_limit = 0, "
+        f"max_line_size = {LONGEST_LINE}, compression = {literal('gzip' if file.gzipped else 'none')}, "
+        f"encoding = {literal(file.encoding)})"
+    )
+
+
+def read_events(
+    connection: duckdb.DuckDBPyConnection,
+    file: LogFile,
+    log: LogReading,
+    attributes: Sequence[str],
+    quarantine: Quarantine,
+) -> None:
+    """Fill ``raw`` from a CSV of events (``t``) or of activities with start and end (``t0``, ``t1``)."""
+    columns, delimiter = header(file, log.delimiter)
+    order, status = (required(name, key, columns, file) for key, name in (("order", log.order), ("status", log.status)))
+    if log.has_intervals:
+        begin, finish = (required(name, key, columns, file) for key, name in (("start", log.start), ("end", log.end)))
+        times = (
+            f"{moment_sql(begin, log)} AS t0, {moment_sql(finish, log)} AS t1, "
+            f"CASE WHEN t0 IS NULL THEN coalesce({begin}, '') WHEN t1 IS NULL THEN {finish} END AS bad"
+        )
+    else:
+        time = required(log.time, "time", columns, file)
+        times = f"{moment_sql(time, log)} AS t, CASE WHEN t IS NULL THEN coalesce({time}, '') END AS bad"
+    extra = attributes_sql(attributes, log, columns)
+    create(
+        connection,
+        f"CREATE TABLE raw AS SELECT {order} AS o, {status} AS s, {times}{extra} "
+        f"FROM {table_sql(file, columns, delimiter)}",
+        file,
+        quarantine,
+    )
+
+
+def read_wide(
+    connection: duckdb.DuckDBPyConnection,
+    file: LogFile,
+    log: LogReading,
+    attributes: Sequence[str],
+    quarantine: Quarantine,
+) -> int:
+    """Fill ``raw`` from a wide CSV, a row an order; return how many further rows of an order were dropped."""
+    columns, delimiter = header(file, log.delimiter)
+    order = required(log.order, "order", columns, file)
+    cells = {status: required(column, f"statuses.{status}", columns, file) for status, column in log.statuses.items()}
+    extra = attributes_sql(attributes, log, columns)
+    texts = ", ".join(f"{column} AS c{place}" for place, column in enumerate(cells.values()))
+    create(
+        connection,
+        f"CREATE TABLE wide AS SELECT {order} AS o, {texts}{extra} FROM {table_sql(file, columns, delimiter)}",
+        file,
+        quarantine,
+    )
+    connection.execute(
+        "CREATE TABLE once AS SELECT rowid AS line, * FROM wide "
+        "WHERE o IS NULL OR rowid IN (SELECT min(rowid) FROM wide GROUP BY o)"
+    )
+    whole = rows(connection, "SELECT (SELECT count(*) FROM wide), (SELECT count(*) FROM once)")[0]
+    carried = "".join(f", a{place}" for place in range(len(attributes)))
+    milestones = " UNION ALL ".join(
+        f"SELECT line, {place} AS place, o, {literal(status)} AS s, {moment_sql(f'c{place}', log)} AS t, "
+        f"CASE WHEN t IS NULL THEN c{place} END AS bad{carried} FROM once WHERE c{place} IS NOT NULL"
+        for place, status in enumerate(cells)
+    )
+    connection.execute(f"CREATE TABLE raw AS SELECT * EXCLUDE (line, place) FROM ({milestones}) ORDER BY line, place")
+    _quarantine_blank_rows(connection, len(cells), quarantine)
+    connection.execute("DROP TABLE wide; DROP TABLE once")
+    return int(whole[0] - whole[1])
+
+
+def _quarantine_blank_rows(connection: duckdb.DuckDBPyConnection, cells: int, quarantine: Quarantine) -> None:
+    blank = " AND ".join(f"c{place} IS NULL" for place in range(cells))
+    for line, order in rows(connection, f"SELECT line, o FROM once WHERE {blank}"):
+        quarantine.add(BadRecord("the order has no time at any milestone", f"row {line + 2}", order=order))
+
+
+def required(name: str | None, key: str, columns: Sequence[str], file: LogFile) -> str:
+    """Return a needed column, quoted. Raises BadInput that lists the columns there are."""
+    if name is None:
+        raise BadInput(f"the promise file's `log` does not name the column `{key}`; add `{key}: COLUMN`")
+    if name not in columns:
+        raise BadInput(
+            f"{file.name}:1: there is no column `{name}` (`log.{key}` of the promise file); "
+            f"the columns are {', '.join(columns[:20])}"
+        )
+    return quoted(name)
+
+
+def attributes_sql(attributes: Sequence[str], log: LogReading, columns: Sequence[str]) -> str:
+    """Return the select items of the order attributes; an attribute without a column is null."""
+    items = []
+    for place, attribute in enumerate(attributes):
+        column = log.column(attribute)
+        items.append(f", {quoted(column) if column in columns else 'CAST(NULL AS VARCHAR)'} AS a{place}")
+    return "".join(items)
+
+
+def create(connection: duckdb.DuckDBPyConnection, query: str, file: LogFile, quarantine: Quarantine) -> None:
+    """Run the query that reads a CSV; rows that do not fit the header are quarantined."""
+    try:
+        connection.execute(query)
+    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
+        first = str(error).split(":", 1)[-1].strip().splitlines()[0]
+        raise BadInput(f"{file.name}: cannot be read as CSV ({first}); check that it is the log") from error
+    _collect_rejects(connection, quarantine)
+
+
+def _collect_rejects(connection: duckdb.DuckDBPyConnection, quarantine: Quarantine) -> None:
+    # One bad row may be reported several times, once for each of its faults.
+    found = (
+        "SELECT min(line) AS line, first(error_type) AS kind, first(csv_line) AS text "
+        "FROM reject_errors GROUP BY line_byte_position, file_id"
+    )
+    shown = "" if quarantine.wants_all else f"LIMIT {REJECTS_SHOWN}"
+    counts: dict[str, int] = dict(rows(connection, f"SELECT kind, count(*) FROM ({found}) GROUP BY kind"))
+    for line, kind, text in rows(connection, f"SELECT line, kind, text FROM ({found}) ORDER BY line {shown}"):
+        counts[kind] -= 1
+        quarantine.add(BadRecord(_reason(kind), f"line {line}", raw=text))
+    for kind, count in counts.items():
+        if count:
+            quarantine.add(BadRecord(_reason(kind), "further lines", count=count))
+    connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
+
+
+def _reason(kind: str) -> str:
+    return _REASONS.get(kind, f"the row does not parse ({kind.lower()})")
