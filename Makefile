@@ -18,7 +18,7 @@ install: .venv/.installed ## set up .venv with everything locked
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Touchstone needs Python 3.11 or later; set PYTHON=python3.x"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(UV) || deploy/retry $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@UV_PROJECT_ENVIRONMENT=.venv deploy/retry $(UV) sync --quiet --frozen --inexact
+	@UV_PROJECT_ENVIRONMENT=.venv deploy/retry $(UV) sync --quiet --frozen --inexact --compile-bytecode
 	@touch $@
 
 demo: install ## six weeks of history, the report, and the live collector, on this machine alone

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import orjson
 import pyarrow as pa
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 EVENT_TYPE: Final = "order.status.changed.v1"
 BATCH: Final = 65_536
 LONGEST_LINE: Final = 1 << 20
+LARGEST_SEQUENCE: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,8 +45,11 @@ class StatusEvent:
     attributes: dict[str, str]
 
 
-def status_event(message: object) -> StatusEvent:
-    """Read a CloudEvent (structured mode, decoded JSON). Raises BadEvent that names the field and what it should be."""
+def status_event(message: object, zone: tzinfo | None = None) -> StatusEvent:
+    """Read a CloudEvent (structured mode, decoded JSON). Raises BadEvent that names the field and what it should be.
+
+    ``zone``: that of times which name none; without it such a time is refused, as the standard has it.
+    """
     if not isinstance(message, Mapping):
         raise BadEvent("the message is no JSON object; send a CloudEvent")
     data = message.get("data")
@@ -57,7 +62,7 @@ def status_event(message: object) -> StatusEvent:
         source=_text(message, "source"),
         order=_text(message, "subject"),
         status=_text(data, "status"),
-        at=_moment(message.get("time")),
+        at=_moment(message.get("time"), zone),
         sequence=_sequence(message.get("sequence")),
         attributes={str(k): _shown(v) for k, v in attributes.items() if v is not None and v != ""},
     )
@@ -74,12 +79,14 @@ def _shown(found: object) -> str:
     return found if isinstance(found, str) else orjson.dumps(found).decode()
 
 
-def _moment(found: object) -> int:
+def _moment(found: object, zone: tzinfo | None) -> int:
     if isinstance(found, str):
         try:
             parsed = datetime.fromisoformat(found)
         except ValueError:
             parsed = None
+        if parsed is not None and parsed.tzinfo is None and zone is not None:
+            parsed = parsed.replace(tzinfo=zone)
         if parsed is not None and parsed.tzinfo is not None:
             since = parsed - _EPOCH
             return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
@@ -89,9 +96,12 @@ def _moment(found: object) -> int:
 def _sequence(found: object) -> int | None:
     if found is None or found == "":
         return None
-    if isinstance(found, str | int) and str(found).isascii() and str(found).isdigit():
-        return int(found)
-    raise BadEvent("`sequence` is no whole number")
+    # Its length is looked at first, because int() refuses a text of thousands of digits in words of its own.
+    if isinstance(found, str | int) and str(found).isascii() and str(found).isdigit() and len(str(found)) < 20:
+        number = int(found)
+        if number <= LARGEST_SEQUENCE:
+            return number
+    raise BadEvent("`sequence` is no whole number below 2^63")
 
 
 def read_cloudevents(
@@ -107,7 +117,7 @@ def read_cloudevents(
     connection.execute(
         f"CREATE TABLE raw (o VARCHAR, s VARCHAR, t BIGINT, bad VARCHAR, source VARCHAR, seq BIGINT, id VARCHAR{extra})"
     )
-    for batch in _batches(file, names, quarantine):
+    for batch in _batches(file, names, ZoneInfo(log.timezone), quarantine):
         connection.register("arrived", batch)
         connection.execute("INSERT INTO raw SELECT * FROM arrived")
         connection.unregister("arrived")
@@ -126,10 +136,10 @@ def _drop_repeated_ids(connection: duckdb.DuckDBPyConnection) -> int:
     return int(before - value(connection, "SELECT count(*) FROM raw"))
 
 
-def _batches(file: LogFile, names: Sequence[str], quarantine: Quarantine) -> Iterator[pa.Table]:
+def _batches(file: LogFile, names: Sequence[str], zone: tzinfo, quarantine: Quarantine) -> Iterator[pa.Table]:
     columns: list[list[Any]] = [[] for _ in range(7 + len(names))]
     for number, line in enumerate(_lines(file, quarantine), 1):
-        event = _read_line(line, number, quarantine)
+        event = _read_line(line, number, zone, quarantine)
         if event is None:
             continue
         values = (event.order, event.status, event.at, None, event.source, event.sequence, event.id)
@@ -158,11 +168,11 @@ def _lines(file: LogFile, quarantine: Quarantine) -> Iterator[bytes]:
             quarantine.add(BadRecord(f"the file breaks off ({error})", f"after line {number}"))
 
 
-def _read_line(line: bytes, number: int, quarantine: Quarantine) -> StatusEvent | None:
+def _read_line(line: bytes, number: int, zone: tzinfo, quarantine: Quarantine) -> StatusEvent | None:
     if not line.strip():
         return None
     try:
-        return status_event(orjson.loads(line))
+        return status_event(orjson.loads(line), zone)
     except orjson.JSONDecodeError:
         reason = "the line is no JSON"
     except BadEvent as error:

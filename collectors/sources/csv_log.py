@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from collectors.errors import BadInput
-from collectors.sources.engine import literal, moment_sql, quoted, rows
+from collectors.sources.engine import literal, moment_sql, rows
 from collectors.sources.quarantine import BadRecord, Quarantine
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def header(file: LogFile, delimiter: str | None = None) -> tuple[list[str], str]
 
 
 def table_sql(file: LogFile, columns: Sequence[str], delimiter: str) -> str:
-    """Return the table function that reads a CSV as text columns; rows that do not fit go to ``reject_errors``."""
+    """Return the table function that reads a CSV as text; rows that do not fit go to ``reject_errors``."""
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     return (
         f"read_csv({literal(str(file.path))}, auto_detect = false, header = true, columns = {{{types}}}, "
@@ -56,6 +56,15 @@ def table_sql(file: LogFile, columns: Sequence[str], delimiter: str) -> str:
         f"max_line_size = {LONGEST_LINE}, compression = {literal('gzip' if file.gzipped else 'none')}, "
         f"encoding = {literal(file.encoding)})"
     )
+
+
+def _table_sql(file: LogFile, columns: Sequence[str], delimiter: str) -> str:
+    return table_sql(file, [_in_engine(place) for place in range(len(columns))], delimiter)
+
+
+def _in_engine(place: int) -> str:
+    """Name a column for the engine, where a header's own name may clash with ours, or with another in other case."""
+    return f"column{place}"
 
 
 def read_events(
@@ -70,10 +79,8 @@ def read_events(
     order, status = (required(name, key, columns, file) for key, name in (("order", log.order), ("status", log.status)))
     if log.has_intervals:
         begin, finish = (required(name, key, columns, file) for key, name in (("start", log.start), ("end", log.end)))
-        times = (
-            f"{moment_sql(begin, log)} AS t0, {moment_sql(finish, log)} AS t1, "
-            f"CASE WHEN t0 IS NULL THEN coalesce({begin}, '') WHEN t1 IS NULL THEN {finish} END AS bad"
-        )
+        bad = f"CASE WHEN t0 IS NULL THEN coalesce({begin}, '') WHEN t1 IS NULL THEN nullif(trim({finish}), '') END"
+        times = f"{moment_sql(begin, log)} AS t0, {moment_sql(finish, log)} AS t1, {bad} AS bad"
     else:
         time = required(log.time, "time", columns, file)
         times = f"{moment_sql(time, log)} AS t, CASE WHEN t IS NULL THEN coalesce({time}, '') END AS bad"
@@ -81,7 +88,7 @@ def read_events(
     create(
         connection,
         f"CREATE TABLE raw AS SELECT {order} AS o, {status} AS s, {times}{extra} "
-        f"FROM {table_sql(file, columns, delimiter)}",
+        f"FROM {_table_sql(file, columns, delimiter)}",
         file,
         quarantine,
     )
@@ -102,19 +109,19 @@ def read_wide(
     texts = ", ".join(f"{column} AS c{place}" for place, column in enumerate(cells.values()))
     create(
         connection,
-        f"CREATE TABLE wide AS SELECT {order} AS o, {texts}{extra} FROM {table_sql(file, columns, delimiter)}",
+        f"CREATE TABLE wide AS SELECT {order} AS o, {texts}{extra} FROM {_table_sql(file, columns, delimiter)}",
         file,
         quarantine,
     )
     connection.execute(
         "CREATE TABLE once AS SELECT rowid AS line, * FROM wide "
-        "WHERE o IS NULL OR rowid IN (SELECT min(rowid) FROM wide GROUP BY o)"
+        "WHERE coalesce(trim(o), '') = '' OR rowid IN (SELECT min(rowid) FROM wide GROUP BY o)"
     )
     whole = rows(connection, "SELECT (SELECT count(*) FROM wide), (SELECT count(*) FROM once)")[0]
     carried = "".join(f", a{place}" for place in range(len(attributes)))
     milestones = " UNION ALL ".join(
         f"SELECT line, {place} AS place, o, {literal(status)} AS s, {moment_sql(f'c{place}', log)} AS t, "
-        f"CASE WHEN t IS NULL THEN c{place} END AS bad{carried} FROM once WHERE c{place} IS NOT NULL"
+        f"CASE WHEN t IS NULL THEN c{place} END AS bad{carried} FROM once WHERE trim(c{place}) <> ''"
         for place, status in enumerate(cells)
     )
     connection.execute(f"CREATE TABLE raw AS SELECT * EXCLUDE (line, place) FROM ({milestones}) ORDER BY line, place")
@@ -124,29 +131,30 @@ def read_wide(
 
 
 def _quarantine_blank_rows(connection: duckdb.DuckDBPyConnection, cells: int, quarantine: Quarantine) -> None:
-    blank = " AND ".join(f"c{place} IS NULL" for place in range(cells))
+    blank = " AND ".join(f"coalesce(trim(c{place}), '') = ''" for place in range(cells))
     for line, order in rows(connection, f"SELECT line, o FROM once WHERE {blank}"):
         quarantine.add(BadRecord("the order has no time at any milestone", f"row {line + 2}", order=order))
 
 
 def required(name: str | None, key: str, columns: Sequence[str], file: LogFile) -> str:
-    """Return a needed column, quoted. Raises BadInput that lists the columns there are."""
+    """Return the engine's name of a needed column. Raises BadInput that lists the columns there are."""
     if name is None:
         raise BadInput(f"the promise file's `log` does not name the column `{key}`; add `{key}: COLUMN`")
-    if name not in columns:
+    if name.strip() not in columns:
         raise BadInput(
             f"{file.name}:1: there is no column `{name}` (`log.{key}` of the promise file); "
             f"the columns are {', '.join(columns[:20])}"
         )
-    return quoted(name)
+    return _in_engine(columns.index(name.strip()))
 
 
 def attributes_sql(attributes: Sequence[str], log: LogReading, columns: Sequence[str]) -> str:
     """Return the select items of the order attributes; an attribute without a column is null."""
     items = []
     for place, attribute in enumerate(attributes):
-        column = log.column(attribute)
-        items.append(f", {quoted(column) if column in columns else 'CAST(NULL AS VARCHAR)'} AS a{place}")
+        column = log.column(attribute).strip()
+        text = _in_engine(columns.index(column)) if column in columns else "CAST(NULL AS VARCHAR)"
+        items.append(f", {text} AS a{place}")
     return "".join(items)
 
 

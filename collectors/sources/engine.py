@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MEMORY_LIMIT: Final = "1200MB"
 EARLIEST_US: Final = int(datetime(1, 1, 2, tzinfo=UTC).timestamp()) * 1_000_000
 LATEST_US: Final = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
+NO_MOMENT: Final = -(1 << 63)
 
 
 def quoted(name: str) -> str:
@@ -64,6 +65,16 @@ def moment_sql(text: str, log: LogReading) -> str:
     offset = f"regexp_matches({text}, ':\\d\\d[^+-]*(Z|[+-]\\d\\d(:?\\d\\d)?|[A-Za-z_]+/[A-Za-z_/]+)\\s*$')"
     naive = _zoned_sql(f"TRY_CAST({text} AS TIMESTAMP)", zone)
     return f"CASE WHEN {offset} THEN epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) ELSE {naive} END"
+
+
+def promised_sql(text: str, log: LogReading, *, by_day: bool) -> str:
+    """Return the SQL that reads a promise moment; ``by_day``: the last microsecond of that day in the log's zone."""
+    sql = moment_sql(text, log)
+    if not by_day:
+        return sql
+    zone = literal(log.timezone)
+    midnight = f"date_trunc('day', timezone({zone}, make_timestamptz({sql}))) + INTERVAL 1 DAY"
+    return f"epoch_us(timezone({zone}, {midnight})) - 1"
 
 
 def _zoned_sql(naive: str, zone: str) -> str:

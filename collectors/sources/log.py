@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pyarrow as pa
 
 from collectors.errors import BadInput
 from collectors.promise.model import DONE, PromiseFile
-from collectors.sources.cloudevents_log import read_cloudevents
 from collectors.sources.csv_log import read_events, read_wide
-from collectors.sources.engine import EARLIEST_US, LATEST_US, literal, moment_sql, open_engine, quoted, rows, value
+from collectors.sources.engine import EARLIEST_US, LATEST_US, NO_MOMENT, open_engine, promised_sql, rows, value
 from collectors.sources.opening import LogFile, open_log
 from collectors.sources.quarantine import BadRecord, Quarantine
-from collectors.sources.xes import XesFields, read_xes
 from collectors.timelines.batch import EventBatch
 from collectors.timelines.codebook import Codebook
 from collectors.timelines.intervals import RUNNING, status_changes
@@ -27,9 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 BATCH_EVENTS = 262_144
+Part = TypeVar("Part")
 Progress = Callable[[str, float], None]
 
 
@@ -51,44 +51,58 @@ class LoadedLog:
         """The promise that the log is read by."""
         return self.codebook.promise
 
-    @property
+    @cached_property
     def sequenced(self) -> bool:
         """Whether events carry sequences, which then order them within their source."""
         return self.promise.log.format == "cloudevents" and bool(value(self.connection, "SELECT count(seq) FROM raw"))
 
     def finish_loading(self) -> None:
         """Quarantine what cannot be used, and give orders, statuses, sources and attribute values their numbers."""
-        self._quarantine_unreadable()
+        self._mark_moments_out_of_bounds()
+        self._number_orders()
+        if self._any_unusable():
+            self._quarantine_unusable()
+            self._number_orders()
         if self.promise.log.has_intervals:
             self._settle_intervals()
         elif self.sequenced:
             self._fill_sequences()
-        self.connection.execute(
-            "CREATE TABLE orders AS SELECT o, (row_number() OVER () - 1)::INTEGER AS i FROM "
-            f"(SELECT DISTINCT o FROM raw WHERE {_USABLE} ORDER BY ALL)"
-        )
         self._number_statuses()
         for place, attribute in enumerate(self.attributes):
             self._number_values(f"a{place}", attribute)
         if self.promise.log.format == "cloudevents":
             self._number_values("source", "source")
 
-    def _quarantine_unreadable(self) -> None:
-        first = "t0" if self.promise.log.has_intervals else "t"
-        bounds = f"{first} NOT BETWEEN {EARLIEST_US} AND {LATEST_US}"
-        if value(self.connection, f"SELECT count(*) FROM raw WHERE {bounds}"):
-            self.connection.execute(
-                f"UPDATE raw SET bad = make_timestamp({first})::VARCHAR, {first} = NULL WHERE {bounds}"
-            )
+    def _number_orders(self) -> None:
+        self.connection.execute(
+            "CREATE OR REPLACE TABLE orders AS SELECT o, (row_number() OVER () - 1)::INTEGER AS i FROM "
+            "(SELECT DISTINCT o FROM raw ORDER BY ALL)"
+        )
+
+    def _any_unusable(self) -> bool:
+        # Few texts are distinct, so looking for blank ones among these spares a look at every row.
+        marked = value(self.connection, "SELECT count(bad) FROM raw")
+        blank = "count(*) FILTER (coalesce(trim({0}), '') = '')"
+        orders = value(self.connection, f"SELECT {blank.format('o')} FROM orders")
+        statuses = value(self.connection, f"SELECT {blank.format('s')} FROM (SELECT DISTINCT s FROM raw)")
+        return bool(marked or orders or statuses)
+
+    def _mark_moments_out_of_bounds(self) -> None:
+        for moment in ("t0", "t1") if self.promise.log.has_intervals else ("t",):
+            bounds = f"{moment} NOT BETWEEN {EARLIEST_US} AND {LATEST_US}"
+            if value(self.connection, f"SELECT count(*) FROM raw WHERE {bounds}"):
+                self.connection.execute(f"UPDATE raw SET bad = make_timestamp({moment})::VARCHAR WHERE {bounds}")
+
+    def _quarantine_unusable(self) -> None:
         reason = (
-            "CASE WHEN coalesce(o, '') = '' THEN 'the order is missing' "
-            "WHEN coalesce(s, '') = '' THEN 'the status is missing' "
-            "WHEN coalesce(bad, '') = '' THEN 'the time is missing' ELSE 'the time cannot be read' END"
+            "CASE WHEN coalesce(trim(o), '') = '' THEN 'the order is missing' "
+            "WHEN coalesce(trim(s), '') = '' THEN 'the status is missing' "
+            "WHEN coalesce(trim(bad), '') = '' THEN 'the time is missing' ELSE 'the time cannot be read' END"
         )
         found = f"SELECT {reason} AS why, rowid + 1 AS line, o, bad, s FROM raw WHERE NOT ({_USABLE})"
         for why, line, order, bad, status in self._listed(found, "why"):
             self.quarantine.add(BadRecord(why, f"record {line}", "time" if bad else None, bad, order, status))
-        self.connection.execute(f"DELETE FROM raw WHERE NOT ({_USABLE})") if self.quarantine.total else None
+        self.connection.execute(f"DELETE FROM raw WHERE NOT ({_USABLE})")
 
     def _listed(self, found: str, reason: str) -> Iterator[tuple[str, int, str | None, str | None, str | None]]:
         """Yield the bad records: all where the quarantine wants all, else the first few, the rest as counts."""
@@ -134,37 +148,38 @@ class LoadedLog:
             if code is None:
                 code, next_code = next_code, next_code + 1
             codes.append((status, code))
-        table = pa.table(
-            {
-                "s": pa.array([s for s, _ in codes], pa.string()),
-                "k": pa.array([k for _, k in codes], pa.int32()),
-            }
-        )
         self._dimensions["status"] = [""] * next_code
         for status, code in codes:
             self._dimensions["status"][code] = status
-        self._keep("statuses", table)
+        self.connection.execute(
+            "CREATE TABLE statuses AS SELECT unnest($1::VARCHAR[]) AS s, unnest($2::INTEGER[]) AS k",
+            [[status for status, _ in codes], [code for _, code in codes]],
+        )
 
     def _number_values(self, column: str, name: str) -> None:
-        found = [
-            text
-            for (text,) in rows(self.connection, f"SELECT DISTINCT {column} FROM raw WHERE {column} <> '' ORDER BY 1")
-        ]
-        self._dimensions[name] = found
-        numbers = pa.array(range(len(found)), pa.int32())
-        self._keep(f"values_{column}", pa.table({column: pa.array(found, pa.string()), f"{column}_code": numbers}))
-
-    def _keep(self, name: str, table: pa.Table) -> None:
-        self.connection.register("incoming", table)
-        self.connection.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")
-        self.connection.unregister("incoming")
+        self.connection.execute(
+            f"CREATE TABLE values_{column} AS "
+            f"SELECT {column}, (row_number() OVER () - 1)::INTEGER AS {column}_code "
+            f"FROM (SELECT DISTINCT {column} FROM raw WHERE trim({column}) <> '' ORDER BY ALL)"
+        )
+        texts = rows(self.connection, f"SELECT {column} FROM values_{column} ORDER BY {column}_code")
+        self._dimensions[name] = [text for (text,) in texts]
 
     @cached_property
     def last_event(self) -> int | None:
         """The latest moment at which a known status is reported (with start and end: at which an activity ends)."""
+        return self._latest("")
+
+    def last_event_without(self, orders: NDArray[np.int64]) -> int | None:
+        """Return the latest such moment of all orders but these, None where nothing is left."""
+        left_out = "CREATE TABLE left_out AS SELECT unnest($1::INTEGER[]) AS i"
+        self.connection.execute(left_out, [orders.tolist()])
+        return self._latest("JOIN orders USING (o) ANTI JOIN left_out USING (i)")
+
+    def _latest(self, joins: str) -> int | None:
         moment = "coalesce(max(t1), max(t0))" if self.promise.log.has_intervals else "max(t)"
         known = f"k < {len(self.codebook.statuses)}"
-        found = value(self.connection, f"SELECT {moment} FROM raw JOIN statuses USING (s) WHERE {known}")
+        found = value(self.connection, f"SELECT {moment} FROM raw JOIN statuses USING (s) {joins} WHERE {known}")
         return None if found is None else int(found)
 
     @cached_property
@@ -182,17 +197,13 @@ class LoadedLog:
         return dict(rows(self.connection, f"SELECT i, o FROM orders WHERE i IN ({wanted})")) if wanted else {}
 
     def moments(self, name: str, *, by_day: bool) -> NDArray[np.int64]:
-        """Read an attribute's values as moments in microseconds since 1970 UTC; -1 where a value is no time.
+        """Read an attribute's values as moments in microseconds since 1970 UTC; NO_MOMENT where a value is no time.
 
         ``by_day``: the last microsecond of that day in the log's time zone.
         """
         column = f"a{self.attributes.index(name)}"
-        sql = moment_sql(column, self.promise.log)
-        if by_day:
-            zone = literal(self.promise.log.timezone)
-            midnight = f"date_trunc('day', timezone({zone}, make_timestamptz({sql}))) + INTERVAL 1 DAY"
-            sql = f"epoch_us(timezone({zone}, {midnight})) - 1"
-        found = rows(self.connection, f"SELECT coalesce({sql}, -1) FROM values_{column} ORDER BY {column}_code")
+        sql = f"coalesce({promised_sql(column, self.promise.log, by_day=by_day)}, {NO_MOMENT})"
+        found = rows(self.connection, f"SELECT {sql} FROM values_{column} ORDER BY {column}_code")
         return np.array([moment for (moment,) in found], dtype=np.int64)
 
     def batches(self, size: int = BATCH_EVENTS) -> Iterator[EventBatch]:
@@ -205,7 +216,7 @@ class LoadedLog:
                 yield self._from_events(columns)
 
     def _stream(self, size: int) -> Iterator[dict[str, NDArray[np.int64]]]:
-        selected = ["i::BIGINT AS i", "k::BIGINT AS k"]
+        selected = ["i", "k"]
         joins = ["JOIN orders USING (o)", "JOIN statuses USING (s)"]
         by = "i, t, raw.rowid"
         if self.promise.log.has_intervals:
@@ -220,12 +231,11 @@ class LoadedLog:
                 selected.append("seq")
                 by = "i, source_code, seq, t, raw.rowid"
         for column in coded:
-            selected.append(f"coalesce({column}_code, -1)::BIGINT AS {column}_code")
+            selected.append(f"coalesce({column}_code, -1) AS {column}_code")
             joins.append(f"LEFT JOIN values_{column} USING ({column})")
         query = f"SELECT {', '.join(selected)} FROM raw {' '.join(joins)} ORDER BY {by}"
         with self.connection.cursor() as cursor:
-            for batch in cursor.sql(query).to_arrow_reader(size):
-                yield {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+            yield from _ahead(_columns(cursor.sql(query).to_arrow_reader(size)), cursor)
 
     def _attribute_columns(self, columns: dict[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
         return {name: columns[f"a{place}_code"] for place, name in enumerate(self.attributes)}
@@ -269,7 +279,27 @@ class LoadedLog:
             )
 
 
-_USABLE = "coalesce(o, '') <> '' AND coalesce(s, '') <> '' AND bad IS NULL"
+_USABLE = "coalesce(trim(o), '') <> '' AND coalesce(trim(s), '') <> '' AND bad IS NULL"
+
+
+def _columns(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, NDArray[np.int64]]]:
+    # Codes are narrow in the engine, since what is sorted is copied, and wide in the kernel.
+    for batch in batches:
+        columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        yield {name: values.astype(np.int64, copy=False) for name, values in columns.items()}
+
+
+def _ahead(parts: Iterator[Part], cursor: duckdb.DuckDBPyConnection) -> Iterator[Part]:
+    """Fetch the next part in a thread while the last one is measured."""
+    with ThreadPoolExecutor(1, thread_name_prefix="fetch") as thread:
+        try:
+            coming = thread.submit(next, parts, None)
+            while (part := coming.result()) is not None:
+                coming = thread.submit(next, parts, None)
+                yield part
+        except BaseException:
+            cursor.interrupt()
+            raise
 
 
 def _whole_orders(parts: Iterator[dict[str, NDArray[np.int64]]]) -> Iterator[dict[str, NDArray[np.int64]]]:
@@ -312,8 +342,12 @@ def load_log(
         elif log.format == "wide":
             loaded.duplicates += read_wide(connection, file, log, attributes, quarantine)
         elif log.format == "xes":
-            _read_xes(connection, file, promise, attributes, quarantine, progress)
+            from collectors.sources.xes_log import read_xes_log
+
+            read_xes_log(connection, file, log, attributes, quarantine, progress)
         else:
+            from collectors.sources.cloudevents_log import read_cloudevents
+
             loaded.duplicates += read_cloudevents(connection, file, log, attributes, quarantine)
         loaded.finish_loading()
         if loaded.last_event is None:
@@ -330,38 +364,3 @@ def _nothing_usable(loaded: LoadedLog) -> str:
         )
     reasons = "; ".join(f"{count:,} times: {reason}" for reason, count in loaded.quarantine.counts.most_common(3))
     return f"{loaded.file.name}: holds no usable record ({reasons or 'only a header'}); check `log` in the promise file"
-
-
-def _read_xes(
-    connection: duckdb.DuckDBPyConnection,
-    file: LogFile,
-    promise: PromiseFile,
-    attributes: Sequence[str],
-    quarantine: Quarantine,
-    progress: Progress | None,
-) -> None:
-    log = promise.log
-    keys = [log.column(attribute) for attribute in attributes]
-    fields = XesFields(
-        order=log.order or "concept:name",
-        status=log.status or "concept:name",
-        time=log.time or "time:timestamp",
-        lifecycle=log.lifecycle,
-        attributes=tuple(dict.fromkeys(keys)),
-    )
-    extra = "".join(f", a{place} VARCHAR" for place in range(len(keys)))
-    connection.execute(f"CREATE TABLE raw (o VARCHAR, s VARCHAR, t BIGINT, bad VARCHAR{extra})")
-    columns = "".join(f", {quoted(key)}" for key in keys)
-    seen = 0
-    for batch in read_xes(file.path, fields, quarantine.add):
-        connection.register("arrived", pa.Table.from_batches([batch]))
-        connection.execute(
-            f'INSERT INTO raw SELECT "order", status, {moment_sql("time", log)} AS t, '
-            f"CASE WHEN t IS NULL THEN coalesce(time, '') END{columns} FROM arrived"
-        )
-        connection.unregister("arrived")
-        seen += len(batch)
-        if progress is not None:
-            progress(f"reading {file.name}", 0.0)
-    if not seen:
-        raise BadInput(f"{file.name}: holds no event; a log needs at least one order's status")

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 _END_OF_TRACE: Final = len(b"</trace>")
 _LOG_DEPTH: Final = 1
 _ATTRIBUTES: Final = frozenset(("string", "date", "int", "float", "boolean", "id", "list", "container"))
-_ADVICE: Final = (
-    "give an XES event log (XML with the root element <log>), plain or gzip, or name the right log format"
-)
+_ADVICE: Final = "give an XES event log (XML with the root element <log>), plain or gzip, or name the right log format"
 
 
 class EventParser:
@@ -34,9 +32,7 @@ class EventParser:
     is ``between_traces``; that leaves its state as if it had read them.
     """
 
-    def __init__(
-        self, path: Path, fields: XesFields, limits: XesLimits, on_bad: Callable[[BadRecord], None]
-    ) -> None:
+    def __init__(self, path: Path, fields: XesFields, limits: XesLimits, on_bad: Callable[[BadRecord], None]) -> None:
         self.encoding: str | None = None
         self.events = 0
         self.sound = True

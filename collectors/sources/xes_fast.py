@@ -43,6 +43,8 @@ _REFERENCES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", 
 """The ampersand comes last: ``&amp;lt;`` means the text ``&lt;``."""
 
 _MOST_DISTINCT: Final = 256
+_LONGEST_MARKUP: Final = 4096
+"""What is known by heart stays in memory, so a stretch with a megabyte of blanks is left to the parser."""
 _STEP, _VALUE_FOLLOWS = 1, 2
 _SAME, _IN_TRACE, _IN_EVENT = 0, 1, 2
 
@@ -142,6 +144,8 @@ class TraceScanner:
         )
 
     def _markup(self, text: str) -> _Markup:
+        if len(text) > _LONGEST_MARKUP:
+            return _Markup()
         raw = text.encode()
         markup = self._known.get(raw)
         if markup is None:
@@ -163,9 +167,7 @@ class TraceScanner:
             return None
         return [tokens.texts.take(pa.array(4 * pick + 3, mask=pick < 0)) for pick in picks]
 
-    def _picks(
-        self, code_of: dict[str, int], codes: NDArray[np.int32], layout: _Layout
-    ) -> list[NDArray[np.int64]]:
+    def _picks(self, code_of: dict[str, int], codes: NDArray[np.int32], layout: _Layout) -> list[NDArray[np.int64]]:
         """Tell for each column which attribute each event takes its value from; -1 for none."""
 
         def on_event(key: str) -> NDArray[np.int64]:

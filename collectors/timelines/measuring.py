@@ -101,7 +101,7 @@ def measure_stretches(batch: EventBatch, codebook: Codebook) -> tuple[Measured, 
         last_rank=clock.last_rank(),
         worked_us=worked.reshape(shape),
         late_us=late.reshape(shape),
-        attributes={name: _first_value(values, batch) for name, values in batch.attributes.items()},
+        attributes=first_values(batch),
     )
     return measured, stretches
 
@@ -163,12 +163,12 @@ class _Clock:
         return np.where(self.running, stage, NOWHERE)
 
     def last_rank(self) -> NDArray[np.float64]:
-        """Return the rank of each order's last main-line status on the clock, or -1."""
+        """Return the rank of each order's last main-line status before its end, or -1."""
         if not len(self.batch):
             return np.zeros(0)
         row = self.batch.row
         rank = self.codebook.rank[self.batch.code]
-        on = (rank < OFF_MAIN_LINE) & (self.position >= self.start[row]) & (self.position < self.end[row])
+        on = (rank < OFF_MAIN_LINE) & (self.position < self.end[row])
         last = np.maximum.reduceat(np.where(on, self.position, -1), self.batch.first)
         return np.where(last < 0, -1.0, rank[last])
 
@@ -223,7 +223,12 @@ def time_since_spent(
     return np.where(left == 0, finish - begin, np.clip(finish - ran_out, 0, None))
 
 
-def _first_value(values: NDArray[np.int64], batch: EventBatch) -> NDArray[np.int64]:
+def first_values(batch: EventBatch) -> dict[str, NDArray[np.int64]]:
+    """Return for each attribute the first value that each order has, -1 for none."""
+    return {name: _first_of_each(values, batch) for name, values in batch.attributes.items()}
+
+
+def _first_of_each(values: NDArray[np.int64], batch: EventBatch) -> NDArray[np.int64]:
     if not len(batch):
         return np.zeros(0, dtype=np.int64)
     position = np.where(values >= 0, np.arange(len(batch)), len(batch))
@@ -260,6 +265,6 @@ def with_bystanders(measured: Measured, everything: EventBatch, codebook: Codebo
         order=everything.order[everything.first],
         events=everything.counts,
         last_rank=last_rank,
-        attributes={name: _first_value(values, everything) for name, values in everything.attributes.items()},
+        attributes=first_values(everything),
         **columns,
     )

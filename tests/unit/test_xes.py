@@ -182,6 +182,23 @@ def test_globals_and_attributes_of_the_log_are_not_traces_or_events(path: Path) 
     assert [(row["order"], row["status"]) for row in rows] == [(None, None)]
 
 
+@pytest.mark.parametrize(
+    ("opens", "closes"),
+    [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?pi", "?>"), ("<x>", "</x>"), ("<trace>", "</trace>")],
+)
+def test_whole_traces_inside_something_else_are_no_traces_of_the_log(path: Path, opens: str, closes: str) -> None:
+    hidden = "".join(PLAIN_TRACE.format(f"hidden{n}") for n in range(6))
+    shown = (PLAIN_TRACE.format("o1"), PLAIN_TRACE.format("o2"))
+    rows = good(path, log_of(shown[0], opens, " ", hidden, closes, shown[1]))
+    assert [row["order"] for row in rows] == ["o1", "o1", "o2", "o2"]
+
+
+def test_a_key_may_be_written_with_references_too(path: Path) -> None:
+    event = '<event><string key="R&amp;D" value="A &amp; B"/></event>'
+    rows = good(path, log_of(f"<trace>{event}</trace>" * 9), XesFields(attributes=("R&D",)))
+    assert [row["R&D"] for row in rows] == ["A & B"] * 9
+
+
 def test_events_outside_any_trace_are_of_no_order(path: Path) -> None:
     event = '<event><string key="concept:name" value="A"/></event>'
     rows = good(path, log_of(PLAIN_TRACE.format("o1"), event, PLAIN_TRACE.format("o2")))
@@ -231,7 +248,8 @@ def test_an_attribute_means_the_same_however_xml_lets_one_write_it(path: Path, w
 )
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_a_log_is_read_in_the_encoding_that_it_declares(path: Path, encoding: str, newline: str) -> None:
-    name = "plain" if encoding == "us-ascii" else "Größe"
+    # In Latin-1 these are bytes that would be sound UTF-8 and mean something else.
+    name = "plain" if encoding == "us-ascii" else "GrÃ¶Ã¤e"
     declared = encoding.removesuffix("-sig").removesuffix("-le").upper()
     mark = "\ufeff" if encoding == "utf-16-le" else ""
     text = log_of(*(PLAIN_TRACE.format(order) for order in ("a", name, "b"))).replace("UTF-8", declared)
@@ -268,7 +286,13 @@ def test_namespaces_change_nothing_whether_default_or_with_a_prefix(path: Path) 
         ("<trace>" + PLAIN_TRACE.format("o1").strip(), False),
         (PLAIN_TRACE.format("o1").replace("</event>", "").strip(), False),
         (PLAIN_TRACE.format("o1").replace("<event>", "<event><event>").strip(), False),
+        (PLAIN_TRACE.format("o1").replace("<event>", "</event><event>", 1).strip(), False),
+        (PLAIN_TRACE.format("o1").replace("/><event>", "/></trace><event>", 1).strip(), False),
+        (PLAIN_TRACE.format("o1").replace('value="web"', 'value="a" value="b"').strip(), False),
+        (PLAIN_TRACE.format("o1").replace('value="web"', 'value="a" value="b" value="c"').strip(), False),
+        (PLAIN_TRACE.format("o1").replace(' value="web"', "").strip(), False),
         ("text" + PLAIN_TRACE.format("o1").strip(), False),
+        (" " * 5000 + PLAIN_TRACE.format("o1").strip(), False),
         ("<trace></trace>", False),
     ],
 )
@@ -297,39 +321,47 @@ ODDITIES = st.sampled_from(
 )
 
 
-@st.composite
-def attributes(draw: st.DrawFn) -> str:
-    """Draw one attribute, mostly as logs write it, sometimes as they may."""
-    name = draw(st.sampled_from(["string", "date", "int", "float", "boolean", "id"]))
-    key, value = draw(KEYS), escape(draw(TEXTS), {'"': "&quot;"})
-    if draw(st.integers(0, 9)):
-        value = value.replace("\t", " ").replace("\n", " ")
-        return f'{draw(SPACES)}<{name} key="{key}" value="{value}"/>{draw(SPACES)}'
-    return draw(
-        st.sampled_from(
-            [
-                f'<{name} value="{value}" key="{key}"/>',
-                f"<{name} key='{key}' value='{value.replace(chr(39), '&#39;')}'/>",
-                f'<{name} key="{key}" value="{value}"></{name}>',
-                f'<{name} key="{key}"/>',
-            ]
-        )
+PLAIN_ATTRIBUTES = st.tuples(
+    SPACES,
+    st.sampled_from(["string", "date", "int", "float", "boolean", "id"]),
+    KEYS,
+    TEXTS.map(lambda text: escape(text, {'"': "&quot;", "\t": " ", "\n": " "})),
+).map(lambda a: f'{a[0]}<{a[1]} key="{a[2]}" value="{a[3]}"/>')
+ODD_ATTRIBUTES = st.tuples(
+    st.sampled_from(
+        [
+            '<string value="{1}" key="{0}"/>',
+            "<string key='{0}' value=\"{1}\"/>",
+            '<string key="{0}" value="{1}"></string>',
+            '<string key="{0}"/>',
+        ]
+    ),
+    KEYS,
+    TEXTS.map(lambda text: escape(text, {'"': "&quot;", "\t": "&#9;"})),
+).map(lambda a: a[0].format(a[1], a[2]))
+
+
+def elements(name: str, content: st.SearchStrategy[str], least: int, most: int) -> st.SearchStrategy[str]:
+    return st.tuples(SPACES, st.lists(content, min_size=least, max_size=most), SPACES).map(
+        lambda parts: f"{parts[0]}<{name}>{''.join(parts[1])}{parts[2]}</{name}>"
     )
 
 
-@st.composite
-def elements(draw: st.DrawFn, name: str, content: st.SearchStrategy[str], most: int) -> str:
-    inside = draw(st.lists(content, max_size=most))
-    if not draw(st.integers(0, 14)):
-        inside.insert(draw(st.integers(0, len(inside))), draw(ODDITIES))
-    return f"{draw(SPACES)}<{name}>{draw(SPACES)}{''.join(inside)}{draw(SPACES)}</{name}>{draw(SPACES)}"
+def concatenated(*parts: st.SearchStrategy[list[str]]) -> st.SearchStrategy[str]:
+    return st.tuples(*parts).map(lambda lists: "".join(piece for pieces in lists for piece in pieces))
 
 
-EVENTS = elements("event", attributes(), 5)
-TRACES = st.tuples(st.lists(attributes(), max_size=3), st.lists(EVENTS, max_size=4)).flatmap(
-    lambda parts: elements("trace", st.sampled_from(["".join(parts[0]) + "".join(parts[1])]), 1)
+PLAIN_EVENTS = elements("event", PLAIN_ATTRIBUTES, 1, 4)
+PLAIN_TRACES = elements(
+    "trace",
+    concatenated(st.lists(PLAIN_ATTRIBUTES, min_size=1, max_size=3), st.lists(PLAIN_EVENTS, max_size=3)),
+    1,
+    1,
 )
-DOCUMENTS = st.lists(TRACES, max_size=12).map(lambda traces: log_of(*traces))
+ODD_CONTENT = st.one_of(PLAIN_ATTRIBUTES, ODD_ATTRIBUTES, ODDITIES)
+ODD_TRACES = elements("trace", st.one_of(ODD_CONTENT, elements("event", ODD_CONTENT, 0, 4)), 0, 5)
+TRACES = st.sampled_from([PLAIN_TRACES] * 9 + [ODD_TRACES]).flatmap(lambda kind: kind)
+DOCUMENTS = st.lists(TRACES, max_size=10).map(lambda traces: log_of(*traces))
 
 
 def told_by_a_tree(content: str) -> list[Row]:
