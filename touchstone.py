@@ -6,7 +6,7 @@ import contextlib
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
@@ -122,8 +122,9 @@ def replay(
     if as_json:
         sys.stdout.write(orjson.dumps(result.document(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    from collectors.report import print_report
     from rich.console import Console
+
+    from collectors.report import print_report
 
     print_report(report, Console())
     if html is not None:
@@ -176,10 +177,10 @@ def serve_collector(
 ) -> None:
     """Run the live collector: events in by HTTP or a growing log, orders, stages and metrics out."""
     from collectors.live.app import serve
-    from collectors.live.settings import CollectorSettings
+    from collectors.live.settings import Settings
 
-    given = {"host": host, "port": port, "database": database, "promise": promise, "follow": follow}
-    serve(CollectorSettings(**{name: value for name, value in given.items() if value is not None}))
+    given: dict[str, Any] = {"host": host, "port": port, "database": database, "promise": promise, "follow": follow}
+    serve(Settings(**{name: value for name, value in given.items() if value is not None}))
 
 
 @app.command()
@@ -190,13 +191,12 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed gives the same history.")] = 7,
     port: Annotated[int, typer.Option(help="Port of the collector; the report is served beside it.")] = 8321,
 ) -> None:
-    """Show everything on one machine: six weeks of history with a slowed approval, the report, the live collector."""
+    """Show it all on one machine: six weeks of history with a slowed approval, the report, the live collector."""
     from collectors.demo import run_demo
-
     from collectors.promise.durations import parse_duration
 
     try:
-        lasting = parse_duration(length)
+        lasting = parse_duration(length or ("0s" if sys.stdout.isatty() else "60s"))
     except ValueError as error:
         raise BadInput(f"--for: {error}") from error
     run_demo(lasting=lasting, seed=seed, port=port)

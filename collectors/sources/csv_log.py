@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import duckdb
 
 from collectors.errors import BadInput
-from collectors.sources.engine import literal, moment_sql, rows
+from collectors.sources.csv_repair import LONGER, LONGEST_LINE, UNCLOSED, has_giant_line, mended, unpacked
+from collectors.sources.engine import literal, moment_sql, rows, value
 from collectors.sources.quarantine import BadRecord, Quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from collectors.promise.model import LogReading
     from collectors.sources.opening import LogFile
 
 DELIMITERS: Final = ",;\t|"
-LONGEST_LINE: Final = 2_000_000
 REJECTS_SHOWN: Final = 1_000
 _REASONS: Final = {
     "MISSING COLUMNS": "the row has fewer columns than the header",
     "TOO MANY COLUMNS": "the row has more columns than the header",
-    "UNQUOTED VALUE": "a quote is opened and not closed",
+    "UNQUOTED VALUE": UNCLOSED,
     "INVALID ENCODING": "the row is not text in the file's encoding",
-    "LINE SIZE OVER MAXIMUM": f"the line is longer than {LONGEST_LINE:,} bytes",
+    "LINE SIZE OVER MAXIMUM": LONGER,
 }
+_UNREADABLE: Final = (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException)
 
 
 def header(file: LogFile, delimiter: str | None = None) -> tuple[list[str], str]:
@@ -37,7 +39,10 @@ def header(file: LogFile, delimiter: str | None = None) -> tuple[list[str], str]
     if "\0" in first or not first.strip():
         raise BadInput(f"{file.name}: does not begin with a line of column names; is it a CSV log?")
     chosen = delimiter or max(DELIMITERS, key=first.count)
-    names = next(csv.reader(io.StringIO(text), delimiter=chosen))
+    try:
+        names = next(csv.reader(io.StringIO(text, newline=None), delimiter=chosen))
+    except csv.Error as error:
+        raise BadInput(f"{file.name}:1: the line of column names cannot be read ({error}); is it a CSV log?") from error
     seen: dict[str, int] = {}
     result = []
     for place, raw in enumerate(names):
@@ -51,15 +56,28 @@ def table_sql(file: LogFile, columns: Sequence[str], delimiter: str) -> str:
     """Return the table function that reads a CSV as text; rows that do not fit go to ``reject_errors``."""
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     return (
-        f"read_csv({literal(str(file.path))}, auto_detect = false, header = true, columns = {{{types}}}, "
+        f"read_csv({literal(_no_pattern(file.path))}, auto_detect = false, header = true, columns = {{{types}}}, "
         f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', store_rejects = true, rejects_limit = 0, "
         f"max_line_size = {LONGEST_LINE}, compression = {literal('gzip' if file.gzipped else 'none')}, "
         f"encoding = {literal(file.encoding)})"
     )
 
 
-def _table_sql(file: LogFile, columns: Sequence[str], delimiter: str) -> str:
-    return table_sql(file, [_in_engine(place) for place in range(len(columns))], delimiter)
+def _no_pattern(path: Path) -> str:
+    """Write a path so that the engine finds no pattern for file names in it."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+
+
+class _Csv(NamedTuple):
+    """A CSV with as many columns, parted by the delimiter."""
+
+    file: LogFile
+    columns: int
+    delimiter: str
+
+    def sql(self, file: LogFile) -> str:
+        """Return the table function that reads the file, or a copy of it, with the engine's names for columns."""
+        return table_sql(file, [_in_engine(place) for place in range(self.columns)], self.delimiter)
 
 
 def _in_engine(place: int) -> str:
@@ -85,13 +103,8 @@ def read_events(
         time = required(log.time, "time", columns, file)
         times = f"{moment_sql(time, log)} AS t, CASE WHEN t IS NULL THEN coalesce({time}, '') END AS bad"
     extra = attributes_sql(attributes, log, columns)
-    create(
-        connection,
-        f"CREATE TABLE raw AS SELECT {order} AS o, {status} AS s, {times}{extra} "
-        f"FROM {_table_sql(file, columns, delimiter)}",
-        file,
-        quarantine,
-    )
+    query = f"CREATE OR REPLACE TABLE raw AS SELECT {order} AS o, {status} AS s, {times}{extra}"
+    _create(connection, query, _Csv(file, len(columns), delimiter), quarantine)
 
 
 def read_wide(
@@ -107,12 +120,8 @@ def read_wide(
     cells = {status: required(column, f"statuses.{status}", columns, file) for status, column in log.statuses.items()}
     extra = attributes_sql(attributes, log, columns)
     texts = ", ".join(f"{column} AS c{place}" for place, column in enumerate(cells.values()))
-    create(
-        connection,
-        f"CREATE TABLE wide AS SELECT {order} AS o, {texts}{extra} FROM {_table_sql(file, columns, delimiter)}",
-        file,
-        quarantine,
-    )
+    query = f"CREATE OR REPLACE TABLE wide AS SELECT {order} AS o, {texts}{extra}"
+    _create(connection, query, _Csv(file, len(columns), delimiter), quarantine)
     connection.execute(
         "CREATE TABLE once AS SELECT rowid AS line, * FROM wide "
         "WHERE coalesce(trim(o), '') = '' OR rowid IN (SELECT min(rowid) FROM wide GROUP BY o)"
@@ -158,14 +167,34 @@ def attributes_sql(attributes: Sequence[str], log: LogReading, columns: Sequence
     return "".join(items)
 
 
-def create(connection: duckdb.DuckDBPyConnection, query: str, file: LogFile, quarantine: Quarantine) -> None:
-    """Run the query that reads a CSV; rows that do not fit the header are quarantined."""
+def _create(connection: duckdb.DuckDBPyConnection, query: str, csv_file: _Csv, quarantine: Quarantine) -> None:
+    """Create a table by a query that only lacks its FROM; rows that do not fit the header are quarantined."""
+    with unpacked(csv_file.file, quarantine) as plain:
+        if not has_giant_line(plain.path) and _reads_soundly(connection, f"{query} FROM {csv_file.sql(plain)}"):
+            _collect_rejects(connection, quarantine)
+            return
+        with mended(plain, quarantine) as sound:
+            _run(connection, f"{query} FROM {csv_file.sql(sound)}", csv_file.file)
+            _collect_rejects(connection, quarantine)
+
+
+def _reads_soundly(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
+    """Run the query, and tell whether the engine lost no more lines than it says."""
     try:
         connection.execute(query)
-    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
+    except _UNREADABLE:
+        return False
+    lossy = "error_type IN ('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM')"
+    return not value(connection, f"SELECT count(*) FROM reject_errors WHERE {lossy}")
+
+
+def _run(connection: duckdb.DuckDBPyConnection, query: str, file: LogFile) -> None:
+    connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+    try:
+        connection.execute(query)
+    except _UNREADABLE as error:
         first = str(error).split(":", 1)[-1].strip().splitlines()[0]
         raise BadInput(f"{file.name}: cannot be read as CSV ({first}); check that it is the log") from error
-    _collect_rejects(connection, quarantine)
 
 
 def _collect_rejects(connection: duckdb.DuckDBPyConnection, quarantine: Quarantine) -> None:

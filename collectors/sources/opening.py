@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import shutil
 import sys
 import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, TYPE_CHECKING, Final
 
 from collectors.errors import BadInput
+from collectors.sources.blocks import Blocks
+from collectors.sources.xes_fields import XesLimits
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+LIMITS: Final = XesLimits()
 PEEK_BYTES: Final = 1 << 20
 GZIP_MAGIC: Final = b"\x1f\x8b"
 STDIN: Final = Path("-")
@@ -45,8 +51,40 @@ class LogFile:
         return self.head.decode(encoding, errors="replace")
 
     def open(self) -> IO[bytes]:
-        """Open the log for reading, unpacked."""
-        return cast("IO[bytes]", gzip.open(self.path, "rb")) if self.gzipped else self.path.open("rb")
+        """Open the log for reading, unpacked.
+
+        Reading raises EOFError where a gzip file breaks off, and BadInput where it inflates like a bomb.
+        """
+        return io.BufferedReader(_Unpacked(self.path), PEEK_BYTES) if self.gzipped else self.path.open("rb")
+
+
+class _Unpacked(io.RawIOBase):
+    """The content of a gzip file."""
+
+    def __init__(self, path: Path) -> None:
+        self._blocks = Blocks(
+            path,
+            block_bytes=LIMITS.block_bytes,
+            inflated_bytes=LIMITS.inflated_bytes,
+            ratio=LIMITS.ratio,
+            ratio_after_bytes=LIMITS.ratio_after_bytes,
+        )
+        self._parts = iter(self._blocks)
+        self._part = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        room = memoryview(buffer)
+        if not self._part:
+            self._part = memoryview(next(self._parts, b""))
+        if not self._part and self._blocks.damage is not None:
+            raise EOFError(self._blocks.damage)
+        count = min(len(room), len(self._part))
+        room[:count] = self._part[:count]
+        self._part = self._part[count:]
+        return count
 
 
 def open_log(path: Path) -> LogFile:

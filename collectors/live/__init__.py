@@ -1,0 +1,1 @@
+"""The live collector: status events by HTTP or from a growing log, judged as replay judges them."""

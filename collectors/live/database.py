@@ -1,0 +1,161 @@
+"""Connections: PostgreSQL, or an embedded SQLite file with one writer and a lock that keeps a second process out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from collectors.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from sqlalchemy import URL, Connection
+
+BUSY_MS: Final = 10_000
+ATTEMPTS: Final = 5
+_MIGRATION_LOCK: Final = 0x746F756368  # any number that only the collector's migrations lock in PostgreSQL
+_RETRIED: Final = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL, appendix A)
+
+
+class Database:
+    """One database. Writes are transactions that run alone in SQLite, and lock the rows they need in PostgreSQL."""
+
+    def __init__(self, address: str) -> None:
+        url = _parsed(address)
+        self.embedded = url.get_backend_name() == "sqlite"
+        self._file = Path(url.database or "").resolve()
+        self._lock: IO[str] | None = None
+        self._writer = _engine(url, writes=True)
+        self._reader = _engine(url, writes=False) if self.embedded else self._writer
+        self._alone = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Bring the schema up to date. Raises BadInput where the database cannot be used."""
+        if self.embedded:
+            self._lock = _locked(self._file)
+        try:
+            async with self._writer.begin() as connection:
+                if not self.embedded:
+                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+                await connection.run_sync(_upgrade)
+        except (OSError, DBAPIError) as error:
+            shown = self._writer.url.render_as_string(hide_password=True)
+            reason = str(getattr(error, "orig", error)).splitlines()[0]
+            raise BadInput(f"{shown}: cannot be used as a database ({reason}); check TOUCHSTONE_DATABASE") from error
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[Any]]) -> Any:
+        """Run ``work`` in one transaction; run it again where PostgreSQL had to undo it for another's sake."""
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._one_writer(), self._writer.begin() as connection:
+                    return await work(connection)
+            except DBAPIError as error:
+                state = getattr(error.orig, "sqlstate", None)
+                if state not in _RETRIED or attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    @contextlib.asynccontextmanager
+    async def _one_writer(self) -> AsyncIterator[None]:
+        if not self.embedded:
+            yield
+            return
+        async with self._alone:
+            yield
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Open a read-only view of one moment, whatever is written meanwhile."""
+        async with self._reader.connect() as connection:
+            if self.embedded:
+                async with connection.begin():
+                    yield connection
+                return
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with connection.begin():
+                yield connection
+
+    async def close(self) -> None:
+        """Close every connection and let go of the lock."""
+        await self._writer.dispose()
+        await self._reader.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _parsed(address: str) -> URL:
+    try:
+        url = make_url(address)
+    except ArgumentError as error:
+        raise BadInput("TOUCHSTONE_DATABASE is no database address; write sqlite+aiosqlite:///FILE") from error
+    known = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
+    backend = url.get_backend_name()
+    if backend not in known:
+        raise BadInput(f"TOUCHSTONE_DATABASE names `{backend}`; the collector keeps its state in sqlite or postgresql")
+    if backend == "sqlite" and url.database in (None, "", ":memory:"):
+        raise BadInput("TOUCHSTONE_DATABASE names no file; write sqlite+aiosqlite:///FILE")
+    return url.set(drivername=f"{backend}+{known[backend]}")
+
+
+def _locked(file: Path) -> IO[str]:
+    """Hold ``FILE.lock`` for as long as this process lives; the system lets go of it, however the process ends."""
+    path = file.with_name(file.name + ".lock")
+    try:
+        lock = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written ({error.strerror}); name another database file") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        lock.close()
+        raise BadInput(
+            f"{file}: another collector (process {holder}) uses this file; stop it, or use PostgreSQL for several"
+        ) from error
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+def _engine(url: URL, *, writes: bool) -> AsyncEngine:
+    if url.get_backend_name() != "sqlite":
+        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    engine = create_async_engine(url, pool_size=1 if writes else 4, max_overflow=0, pool_timeout=60)
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        # The driver's own transaction handling starts them late; ours begin where `begin` below says.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {BUSY_MS}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        if not writes:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

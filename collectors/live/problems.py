@@ -1,0 +1,87 @@
+"""Problems as RFC 9457 says, whatever raised them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from collectors.live import documents
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class ProblemError(Exception):
+    """A request that cannot be answered as asked: a status and one sentence that says what to do about it."""
+
+    def __init__(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every error with a problem document."""
+
+    @app.exception_handler(ProblemError)
+    async def _problem(_request: Request, error: ProblemError) -> JSONResponse:
+        return _answer(error.status, error.detail, error.headers)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        return _answer(status, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        found = error.errors()[0]
+        field = str(found["loc"][-1])
+        return _answer(HTTPStatus.BAD_REQUEST, f"`{field}` cannot be used: {found['msg']}")
+
+    @app.exception_handler(Exception)
+    async def _unforeseen(_request: Request, _error: Exception) -> JSONResponse:
+        detail = "the collector failed at this; its log says why, and nothing of the request was stored"
+        return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def _answer(status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    body = documents.Problem(title=status.phrase, status=status.value, detail=detail)
+    return JSONResponse(body.model_dump(), status.value, headers, MEDIA_TYPE)
+
+
+def describe(app: FastAPI) -> None:
+    """Make the app's OpenAPI document speak of problems wherever it answers with them, and of no other errors."""
+    written = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = written()
+            schemas = document["components"]["schemas"]
+            schemas["Problem"] = documents.Problem.model_json_schema()
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    if operation["responses"].pop("422", None):
+                        operation["responses"] |= _named(HTTPStatus.BAD_REQUEST)
+        return app.openapi_schema or {}
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the document
+
+
+def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries of problems."""
+    return {int(status): entry for status, entry in _named(*statuses).items()}
+
+
+def _named(*statuses: HTTPStatus) -> dict[str, dict[str, Any]]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        str(status.value): {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }

@@ -1,0 +1,101 @@
+"""The collector's tables: events as they came, one measured row an order, totals, and what could not be used."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+# SQLite numbers rows by itself only in a column of exactly this type.
+Number = BigInteger().with_variant(Integer(), "sqlite")
+# Written out wherever they are asked for, not bound: only so do planners see that the partial indexes serve.
+IN_FLIGHT: Final = text("settled = 4")
+ENDED: Final = text("settled in (2, 3)")
+
+metadata = MetaData()
+
+events = Table(
+    "events",
+    metadata,
+    Column("arrival", Number, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("order_number", BigInteger, nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("sequence", BigInteger),
+    Column("attributes", Text),
+    UniqueConstraint("source", "id"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("settled", SmallInteger, nullable=False, server_default="-1"),
+    Column("events", BigInteger, nullable=False, server_default="0"),
+    Column("unknown", BigInteger, nullable=False, server_default="0"),
+    Column("repeats", BigInteger, nullable=False, server_default="0"),
+    Column("skewed", BigInteger, nullable=False, server_default="0"),
+    Column("gap", SmallInteger, nullable=False, server_default="0"),
+    Column("start_at", BigInteger),
+    Column("end_at", BigInteger),
+    Column("cancelled_at", BigInteger),
+    Column("tail_stage", SmallInteger, nullable=False, server_default="-1"),
+    Column("tail_from", BigInteger),
+    Column("stage_since", BigInteger),
+    Column("last_rank", Float, nullable=False, server_default="-1"),
+    Column("last_at", BigInteger),
+    Column("attributes", Text, nullable=False, server_default="{}"),
+    Column("stages", LargeBinary),
+    Index("orders_in_flight", "number", sqlite_where=IN_FLIGHT, postgresql_where=IN_FLIGHT),
+    Index("orders_ended", "end_at", sqlite_where=ENDED, postgresql_where=ENDED),
+)
+
+totals = Table(
+    "totals",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("arrived_at", BigInteger, nullable=False),
+    Column("raw", Text, nullable=False),
+)
+
+followed = Table(
+    "followed",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("inode", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("head", Text, nullable=False),
+    Column("header", Text),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
