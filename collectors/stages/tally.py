@@ -10,7 +10,7 @@ import numpy as np
 from collectors.stages.since import slow_since
 from collectors.timelines.codebook import NO_BUDGET, Codebook
 from collectors.timelines.judging import BROKEN, CANCELLED, KEPT, OPEN, VERDICTS, Judged
-from collectors.timelines.measuring import NEVER
+from collectors.timelines.measuring import NEVER, exact_total
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +77,7 @@ class Tally:
         counted = broken | (verdict == KEPT)
         self.visits += judged.measured.visits[counted].sum(axis=0)
         for stage, visitors in enumerate(self._visitors):
-            self.over_us[stage] += int(judged.over_us[:, stage].sum(dtype=object)) if broken.any() else 0
+            self.over_us[stage] += exact_total(judged.over_us[broken, stage])
             visitors.add(judged, stage)
 
     def count(self, verdict: int) -> int:
@@ -128,7 +128,7 @@ class Tally:
     def stages(self) -> list[dict[str, Any]]:
         """Return the stage table in file order; ``elsewhere`` only if it was entered."""
         times = [visitors.times() for visitors in self._visitors]
-        totals = [int(time.sum(dtype=object)) if len(time) else 0 for time in times]
+        totals = [exact_total(time) for time in times]
         total = sum(totals)
         rows = []
         for stage, (name, kind) in enumerate(zip(self.codebook.stages, self.codebook.kinds, strict=True)):

@@ -184,6 +184,11 @@ def exact_sums(cell: NDArray[np.int64], values: NDArray[np.int64], cells: int) -
     return (high << 26) + low
 
 
+def exact_total(values: NDArray[np.int64]) -> int:
+    """Sum integers without overflow, however many."""
+    return (int((values >> 26).sum()) << 26) + int((values & 0x3FFFFFF).sum())
+
+
 def _working(
     stretches: Stretches, cell: NDArray[np.int64], codebook: Codebook, cells: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,0 +1,53 @@
+"""What the figures should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A figure, named by its way through the document, that should stay at or below a limit."""
+
+    says: str
+    way: tuple[str, ...]
+    limit: float
+
+
+AIMS: Final = (
+    Aim("10 million events in at most 2.5 times the bare DuckDB query", ("replay", "10000000", "duckdb", "ratio"), 2.5),
+    Aim("1 million events at least 12 times as fast as PM4Py", ("replay", "1000000", "pm4py", "ratio"), 1 / 12),
+    Aim("10 million events below 2 GiB", ("replay", "10000000", "touchstone", "peak_mib"), 2048),
+    Aim("100 million events below 4 GiB", ("replay", "100000000", "touchstone", "peak_mib"), 4096),
+    Aim("plain XES within 1.5 times of rustxes", ("xes", "plain", "rustxes", "ratio"), 1.5),
+    Aim("packed XES within 1.5 times of rustxes", ("xes", "gz", "rustxes", "ratio"), 1.5),
+    Aim("plain XES within 1.5 times of lxml", ("xes", "plain", "lxml", "ratio"), 1.5),
+    Aim("packed XES within 1.5 times of lxml", ("xes", "gz", "lxml", "ratio"), 1.5),
+)
+
+
+def judged(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each aim that the run has a figure for, and whether it is met."""
+    found = []
+    for aim in AIMS:
+        figure: Any = document
+        for step in aim.way:
+            figure = figure.get(step, {}) if isinstance(figure, dict) else {}
+        if isinstance(figure, int | float):
+            found.append({"aim": aim.says, "figure": figure, "limit": round(aim.limit, 4), "met": figure <= aim.limit})
+    return found
+
+
+def failures(document: Mapping[str, Any]) -> list[str]:
+    """Return what should have run and did not."""
+    return [
+        f"{group} {size} {name}: {figures['failed']}"
+        for group in ("replay", "xes", "live")
+        for size, rows in document[group].items()
+        for name, figures in rows.items()
+        if "failed" in figures
+    ]
