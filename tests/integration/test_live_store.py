@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import uuid
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import pytest
 import sqlalchemy
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from collectors.errors import BadInput
+from collectors.live import store
 from collectors.live.app import create_service
+from collectors.live.tables import orders
 from tests import live
-from tests.live import START, event, running, whole_order
+from tests.live import START, event, mixer, running, whole_order
 from tests.unit.test_live_parity import OWNED, same_answer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from collectors.live.settings import Settings
 
 LATER = START + timedelta(days=30)
@@ -36,9 +38,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 async def _new_database(server: str) -> str:
     name = f"live_{uuid.uuid4().hex}"
-    connection = await asyncpg.connect(server.replace("+asyncpg", "") + "/postgres")
-    await connection.execute(f'CREATE DATABASE "{name}"')
-    await connection.close()
+    engine = create_async_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(sqlalchemy.text(f'CREATE DATABASE "{name}"'))
+    await engine.dispose()
     return f"{server}/{name}"
 
 
@@ -104,6 +107,20 @@ async def test_another_promise_file_measures_all_orders_anew(
         assert (await collector.stages(LATER))["quarantined"] == 2
 
 
+async def test_a_measuring_anew_that_broke_off_is_done_again(configured: Settings) -> None:
+    async with running(configured) as collector:
+        await collector.send(*whole_order("a"))
+        before = await collector.stages(LATER)
+        async with collector.service.database.reading() as connection:
+            number = await store.order_number(connection, "a")
+        await collector.service.database.write(collector.service.collector._begin_anew)  # noqa: SLF001 - half the work
+        spoiled = sqlalchemy.update(orders).where(orders.c.number == number).values(end_at=None)
+        await collector.service.database.write(lambda connection: connection.execute(spoiled))
+        assert await collector.stages(LATER) != before
+    async with running(configured) as collector:
+        assert await collector.stages(LATER) == before
+
+
 async def test_an_earlier_moment_ignores_later_events(configured: Settings) -> None:
     async with running(configured) as collector:
         await collector.send(*whole_order("a"), *whole_order("b", begin=10))
@@ -127,7 +144,7 @@ async def test_corrections_move_orders_between_gauges(configured: Settings) -> N
 async def test_many_posts_at_once_give_what_one_after_another_gives(configured: Settings) -> None:
     histories = [whole_order(f"o{number}", step=number % 3 + 1) for number in range(30)]
     messages = [message for history in histories for message in history]
-    random.Random(4).shuffle(messages)
+    mixer(4).shuffle(messages)
     chunks = [messages[first : first + 10] for first in range(0, len(messages), 10)]
     async with running(configured) as collector:
         receipts = await asyncio.gather(*(collector.send(*chunk) for chunk in [*chunks, *chunks]))
@@ -202,4 +219,4 @@ def test_live_and_replay_agree(database: str, tmp_path: Path) -> None:
     odd = [event("c", "ODD", 1), event("c", "NEW", 2), event("c", "VOID", 3)]
     messages = [*order, *order[:2], *skewed, *odd]
     as_of = START + timedelta(hours=3.5)
-    same_answer(tmp_path, OWNED, messages, as_of, random.Random(1).shuffle, database)
+    same_answer(tmp_path, OWNED, messages, as_of, mixer(1).shuffle, database)
