@@ -44,6 +44,7 @@ def promise_init(
     """Look at a log and draft a complete promise file from it, with a comment beside each guess."""
     from collectors.drafting import draft_promise
 
+    _spare((log,), (output,))
     text = draft_promise(log)
     if output is None:
         typer.echo(text, nl=False)
@@ -103,6 +104,7 @@ def replay(
     from collectors.replay import replay as run
     from collectors.sources.quarantine import Quarantine
 
+    _spare((log, promise), (html, quarantine))
     terms = _promise(promise)
     moment = _moment(as_of)
     with Quarantine(quarantine) as bad, _progress(shown=not as_json) as progress:
@@ -216,6 +218,15 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError as error:
         raise BadInput(f"`{text}` is no moment; write it as 2026-03-01 or 2026-03-01T10:00:00Z") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _spare(inputs: tuple[Path | None, ...], outputs: tuple[Path | None, ...]) -> None:
+    """Refuse to write over what is to be read."""
+    for output in outputs:
+        if output is None or not output.exists():
+            continue
+        if any(path is not None and path.exists() and path.samefile(output) for path in inputs):
+            raise BadInput(f"{output}: is to be read, so it cannot be written too; name another file")
 
 
 def _write(path: Path, text: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DELIMITERS: Final = ",;\t|"
 REJECTS_SHOWN: Final = 1_000
+REJECTS_KEPT: Final = 100_000  # the engine takes tens of microseconds for each
 _REASONS: Final = {
     "MISSING COLUMNS": "the row has fewer columns than the header",
     "TOO MANY COLUMNS": "the row has more columns than the header",
@@ -36,7 +37,7 @@ def header(file: LogFile, delimiter: str | None = None) -> tuple[list[str], str]
     """Return the column names and the delimiter. Unnamed columns are ``column0`` ...; repeated ones get a number."""
     text = file.text()
     first = text.splitlines()[0] if text.splitlines() else ""
-    if "\0" in first or not first.strip():
+    if not first.strip() or any(letter < " " and letter != "\t" for letter in first):
         raise BadInput(f"{file.name}: does not begin with a line of column names; is it a CSV log?")
     chosen = delimiter or max(DELIMITERS, key=first.count)
     try:
@@ -52,12 +53,15 @@ def header(file: LogFile, delimiter: str | None = None) -> tuple[list[str], str]
     return result, chosen
 
 
-def table_sql(file: LogFile, columns: Sequence[str], delimiter: str) -> str:
-    """Return the table function that reads a CSV as text; rows that do not fit go to ``reject_errors``."""
+def table_sql(file: LogFile, columns: Sequence[str], delimiter: str, rejects: int = REJECTS_KEPT) -> str:
+    """Return the table function that reads a CSV as text; rows that do not fit go to ``reject_errors``.
+
+    ``rejects``: how many of their faults to keep, 0 for all.
+    """
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     return (
         f"read_csv({literal(_no_pattern(file.path))}, auto_detect = false, header = true, columns = {{{types}}}, "
-        f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', store_rejects = true, rejects_limit = 0, "
+        f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', store_rejects = true, rejects_limit = {rejects}, "
         f"max_line_size = {LONGEST_LINE}, compression = {literal('gzip' if file.gzipped else 'none')}, "
         f"encoding = {literal(file.encoding)})"
     )
@@ -75,9 +79,9 @@ class _Csv(NamedTuple):
     columns: int
     delimiter: str
 
-    def sql(self, file: LogFile) -> str:
+    def sql(self, file: LogFile, rejects: int) -> str:
         """Return the table function that reads the file, or a copy of it, with the engine's names for columns."""
-        return table_sql(file, [_in_engine(place) for place in range(self.columns)], self.delimiter)
+        return table_sql(file, [_in_engine(place) for place in range(self.columns)], self.delimiter, rejects)
 
 
 def _in_engine(place: int) -> str:
@@ -103,8 +107,8 @@ def read_events(
         time = required(log.time, "time", columns, file)
         times = f"{moment_sql(time, log)} AS t, CASE WHEN t IS NULL THEN coalesce({time}, '') END AS bad"
     extra = attributes_sql(attributes, log, columns)
-    query = f"CREATE OR REPLACE TABLE raw AS SELECT {order} AS o, {status} AS s, {times}{extra}"
-    _create(connection, query, _Csv(file, len(columns), delimiter), quarantine)
+    selected = f"{order} AS o, {status} AS s, {times}{extra}"
+    _create(connection, "raw", selected, _Csv(file, len(columns), delimiter), quarantine)
 
 
 def read_wide(
@@ -120,8 +124,8 @@ def read_wide(
     cells = {status: required(column, f"statuses.{status}", columns, file) for status, column in log.statuses.items()}
     extra = attributes_sql(attributes, log, columns)
     texts = ", ".join(f"{column} AS c{place}" for place, column in enumerate(cells.values()))
-    query = f"CREATE OR REPLACE TABLE wide AS SELECT {order} AS o, {texts}{extra}"
-    _create(connection, query, _Csv(file, len(columns), delimiter), quarantine)
+    selected = f"{order} AS o, {texts}{extra}"
+    _create(connection, "wide", selected, _Csv(file, len(columns), delimiter), quarantine)
     connection.execute(
         "CREATE TABLE once AS SELECT rowid AS line, * FROM wide "
         "WHERE coalesce(trim(o), '') = '' OR rowid IN (SELECT min(rowid) FROM wide GROUP BY o)"
@@ -152,7 +156,7 @@ def required(name: str | None, key: str, columns: Sequence[str], file: LogFile) 
     if name.strip() not in columns:
         raise BadInput(
             f"{file.name}:1: there is no column `{name}` (`log.{key}` of the promise file); "
-            f"the columns are {', '.join(columns[:20])}"
+            f"the columns are {', '.join(column[:40] for column in columns[:20])}"
         )
     return _in_engine(columns.index(name.strip()))
 
@@ -167,15 +171,19 @@ def attributes_sql(attributes: Sequence[str], log: LogReading, columns: Sequence
     return "".join(items)
 
 
-def _create(connection: duckdb.DuckDBPyConnection, query: str, csv_file: _Csv, quarantine: Quarantine) -> None:
-    """Create a table by a query that only lacks its FROM; rows that do not fit the header are quarantined."""
+def _create(
+    connection: duckdb.DuckDBPyConnection, table: str, selected: str, csv_file: _Csv, quarantine: Quarantine
+) -> None:
+    """Fill a table from a CSV; rows that do not fit the header are quarantined."""
+    query = f"CREATE OR REPLACE TABLE {table} AS SELECT {selected} FROM "
+    rejects = 0 if quarantine.wants_all else REJECTS_KEPT
     with unpacked(csv_file.file, quarantine) as plain:
-        if not has_giant_line(plain.path) and _reads_soundly(connection, f"{query} FROM {csv_file.sql(plain)}"):
-            _collect_rejects(connection, quarantine)
+        if not has_giant_line(plain.path) and _reads_soundly(connection, query + csv_file.sql(plain, rejects)):
+            _collect_rejects(connection, table, plain, quarantine)
             return
         with mended(plain, quarantine) as sound:
-            _run(connection, f"{query} FROM {csv_file.sql(sound)}", csv_file.file)
-            _collect_rejects(connection, quarantine)
+            _run(connection, query + csv_file.sql(sound, rejects), csv_file.file)
+            _collect_rejects(connection, table, sound, quarantine)
 
 
 def _reads_soundly(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
@@ -197,7 +205,7 @@ def _run(connection: duckdb.DuckDBPyConnection, query: str, file: LogFile) -> No
         raise BadInput(f"{file.name}: cannot be read as CSV ({first}); check that it is the log") from error
 
 
-def _collect_rejects(connection: duckdb.DuckDBPyConnection, quarantine: Quarantine) -> None:
+def _collect_rejects(connection: duckdb.DuckDBPyConnection, table: str, file: LogFile, quarantine: Quarantine) -> None:
     # One bad row may be reported several times, once for each of its faults.
     found = (
         "SELECT min(line) AS line, first(error_type) AS kind, first(csv_line) AS text "
@@ -205,12 +213,18 @@ def _collect_rejects(connection: duckdb.DuckDBPyConnection, quarantine: Quaranti
     )
     shown = "" if quarantine.wants_all else f"LIMIT {REJECTS_SHOWN}"
     counts: dict[str, int] = dict(rows(connection, f"SELECT kind, count(*) FROM ({found}) GROUP BY kind"))
+    total = sum(counts.values())
     for line, kind, text in rows(connection, f"SELECT line, kind, text FROM ({found}) ORDER BY line {shown}"):
         counts[kind] -= 1
         quarantine.add(BadRecord(_reason(kind), f"line {line}", raw=text))
     for kind, count in counts.items():
         if count:
             quarantine.add(BadRecord(_reason(kind), "further lines", count=count))
+    if not quarantine.wants_all and value(connection, "SELECT count(*) FROM reject_errors") >= REJECTS_KEPT:
+        with file.open() as stream:
+            lines = sum(not line.isspace() for line in stream) - 1
+        rest = lines - total - int(value(connection, f"SELECT count(*) FROM {table}"))
+        quarantine.add(BadRecord("the row does not fit the header", "further lines", count=max(rest, 0)))
     connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
 
 

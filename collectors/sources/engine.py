@@ -56,9 +56,10 @@ def moment_sql(text: str, log: LogReading) -> str:
     """
     zone = literal(log.timezone)
     if log.time_format is not None:
-        parsed = f"try_strptime({text}, {literal(log.time_format)})"
         if "%z" in log.time_format.lower():
-            return f"epoch_us({parsed})"
+            # The engine's %z knows offsets only, and Python's knows `Z` for UTC too.
+            return f"epoch_us(try_strptime(regexp_replace({text}, 'Z\\s*$', '+00'), {literal(log.time_format)}))"
+        parsed = f"try_strptime({text}, {literal(log.time_format)})"
         return f"epoch_us({parsed})" if log.timezone == "UTC" else _zoned_sql(parsed, zone)
     if log.timezone == "UTC":
         return f"epoch_us(TRY_CAST({text} AS TIMESTAMPTZ))"

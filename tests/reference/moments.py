@@ -41,4 +41,4 @@ def end_of_day(moment: int, zone: ZoneInfo) -> int:
 
 def iso(moment: int) -> str:
     """ISO 8601 in UTC, to the microsecond."""
-    return (EPOCH + moment * MICROSECOND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (EPOCH + moment * MICROSECOND).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -121,6 +121,8 @@ def _wide(path: Path, promise: Promise) -> Log:
             continue
         if not _empty(order):
             seen.add(order)
+        # A row without any milestone tells nothing, and nothing is dropped in silence.
+        log.unreadable += all(_empty(row[column]) for column in columns.values())
         for place, (status, column) in enumerate(columns.items()):
             # An empty cell is a milestone not reached, and no record at all.
             if not _empty(row[column]):
@@ -132,7 +134,8 @@ def _wide(path: Path, promise: Promise) -> Log:
 def _xes(path: Path, promise: Promise) -> Log:
     log, wanted, position = Log(), promise.log.get("lifecycle"), 0
     for trace, event in _traces(path):
-        if wanted is not None and event.get("lifecycle:transition") != wanted:
+        # The standard writes `complete`, and well-known logs write `COMPLETE`.
+        if wanted is not None and event.get("lifecycle:transition", "").lower() != wanted.lower():
             continue
         told = Fields(
             trace.get("concept:name", ""),
@@ -152,8 +155,12 @@ def _cloudevents(path: Path, promise: Promise) -> Log:
         for position, line in enumerate(file):
             if _empty(line):
                 continue
-            told = _cloudevent(_json_object(line))
-            if told.id and (told.source, told.id) in seen:
+            record = _json_object(line)
+            told = _cloudevent(record)
+            if not _is_event(record, told) or moment(told.time, promise) is None:
+                log.unreadable += 1
+                continue
+            if (told.source, told.id) in seen:
                 log.duplicates += 1
                 continue
             seen.add((told.source, told.id))
@@ -172,6 +179,13 @@ def _cloudevent(record: Mapping[str, Any]) -> Fields:
         sequence=_whole(record.get("sequence")),
         id=text(record.get("id")),
     )
+
+
+def _is_event(record: Mapping[str, Any], told: Fields) -> bool:
+    """Whether the line is a CloudEvent at all: the standard asks for these attributes, as strings."""
+    texts = [record.get(name) for name in ("id", "source", "subject")]
+    numbered = "sequence" not in record or (told.sequence is not None and told.sequence >= 0)
+    return numbered and all(isinstance(text, str) and text for text in texts) and told.status != ""
 
 
 def _add(log: Log, promise: Promise, position: int, told: Fields) -> None:
