@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -90,7 +91,10 @@ def promise_explain(file: Annotated[Path, typer.Argument(help="The promise file.
 def replay(
     log: Annotated[Path, typer.Argument(help="The log; - for a pipe.")],
     promise: PromiseOption = None,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="Judge as of this moment, ISO 8601.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Judge as of this moment, ISO 8601; a naive one is in the log's time zone."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML report.")] = None,
     quarantine: Annotated[
@@ -106,7 +110,7 @@ def replay(
 
     _spare((log, promise), (html, quarantine))
     terms = _promise(promise)
-    moment = _moment(as_of)
+    moment = _moment(as_of, ZoneInfo(terms.log.timezone))
     with Quarantine(quarantine) as bad, _progress(shown=not as_json) as progress:
         if as_json and html is None:
             document = run(log, terms, as_of=moment, quarantine=bad, progress=progress).document()
@@ -210,14 +214,14 @@ def _promise(path: Path | None) -> PromiseFile:
     return load_promise(path or DEFAULT_PROMISE)
 
 
-def _moment(text: str | None) -> datetime | None:
+def _moment(text: str | None, zone: tzinfo = UTC) -> datetime | None:
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise BadInput(f"`{text}` is no moment; write it as 2026-03-01 or 2026-03-01T10:00:00Z") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _spare(inputs: tuple[Path | None, ...], outputs: tuple[Path | None, ...]) -> None:
