@@ -39,6 +39,12 @@ def header(file: LogFile, delimiter: str | None = None) -> tuple[list[str], str]
     first = text.splitlines()[0] if text.splitlines() else ""
     if not first.strip() or any(letter < " " and letter != "\t" for letter in first):
         raise BadInput(f"{file.name}: does not begin with a line of column names; is it a CSV log?")
+    for beginning, kind, name in (("<?xml", "XES", "xes"), ("<log", "XES", "xes"), ('{"', "JSON", "cloudevents")):
+        if first.lstrip().startswith(beginning):
+            raise BadInput(
+                f"{file.name}: looks like {kind}, and the promise file reads CSV; set `log: {{format: {name}}}` there, "
+                f"or let `touchstone promise init {file.name}` draft a promise file for this log"
+            )
     chosen = delimiter or max(DELIMITERS, key=first.count)
     try:
         names = next(csv.reader(io.StringIO(text, newline=None), delimiter=chosen))

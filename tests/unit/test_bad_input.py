@@ -136,8 +136,8 @@ REFUSED: Final[dict[str, tuple[str, bytes | str, tuple[str, ...]]]] = {
     "XML that is no XES": ("xes", "<html><body>no</body></html>", ("<html>",)),
     "CSV taken for XES": ("xes", HEADER + GOOD, ("no XES log",)),
     "CSV taken for CloudEvents": ("cloudevents", HEADER + GOOD, ("no JSON",)),
-    "CloudEvents taken for CSV": ("events", event(1) + "\n" + event(2), ("no column",)),
-    "XES taken for CSV": ("events", trace() + "</log>", ("no column",)),
+    "CloudEvents taken for CSV": ("events", event(1) + "\n" + event(2), ("looks like JSON", "format: cloudevents")),
+    "XES taken for CSV": ("events", trace() + "</log>", ("looks like XES", "format: xes")),
     "a JSON list": ("cloudevents", f"[{event(1)},{event(2)}]", ("no JSON object",)),
     "JSON without status events": ("cloudevents", "{}\n[]\nnull\n", ("`data` is missing",)),
     "no promise moment in any order": ("by", HEADER + GOOD, ("`due`",)),
@@ -298,7 +298,7 @@ def test_paths_that_hold_no_log_are_refused(tmp_path: Path) -> None:
     terms = promise_file(tmp_path)
     assert_refused(touchstone("replay", tmp_path, "--promise", terms, "--json"), "folder")
     assert_refused(touchstone("replay", tmp_path / "none.csv", "--promise", terms, "--json"), "none.csv", "check")
-    assert_refused(touchstone("replay", terms, "--promise", terms, "--json"), "no column")
+    assert_refused(touchstone("replay", terms, "--promise", terms, "--json"), "looks like JSON")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
