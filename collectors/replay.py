@@ -266,13 +266,8 @@ def count_segments(
             segments.setdefault(key, Tally(codebook)).add(judged.take(numbers == number))
 
 
-def measure_log(log: LoadedLog, batch: EventBatch, as_of: int) -> Measured:
-    """Clean and measure a batch of a log's events up to a moment; count duplicates, skew and unknown statuses."""
-    return log_line(log, batch, as_of).measured
-
-
 def log_line(log: LoadedLog, batch: EventBatch, as_of: int) -> Line:
-    """Do as ``measure_log``, and keep the events and stretches that the orders were measured from."""
+    """Clean and measure a batch of a log's events up to a moment; count duplicates, skew and unknown statuses."""
     codebook: Codebook = log.codebook
     if (log.promise.log.format == "csv" and not log.promise.log.has_intervals) or log.promise.log.format == "xes":
         again = repeated(batch)
@@ -343,7 +338,7 @@ def _quarantine_unpromised(log: LoadedLog, terms: Terms) -> NDArray[np.int64]:
     counted = (log.duplicates, log.skewed, log.quarantine)
     log.quarantine = Quarantine()
     for batch in log.batches():
-        measured = measure_log(log, batch, NEVER)
+        measured = log_line(log, batch, NEVER).measured
         missing = terms.promised(measured) == MISSING
         names = log.names(measured.order[missing])
         for order, events in zip(measured.order[missing].tolist(), measured.events[missing].tolist(), strict=True):

@@ -100,11 +100,11 @@ class LoadedLog:
             "WHEN coalesce(trim(bad), '') = '' THEN 'the time is missing' ELSE 'the time cannot be read' END"
         )
         found = f"SELECT {reason} AS why, rowid + 1 AS line, o, bad, s FROM raw WHERE NOT ({_USABLE})"
-        for why, line, order, bad, status in self._listed(found, "why"):
+        for why, line, order, bad, status in self._listed(found):
             self.quarantine.add(BadRecord(why, f"record {line}", "time" if bad else None, bad, order, status))
         self.connection.execute(f"DELETE FROM raw WHERE NOT ({_USABLE})")
 
-    def _listed(self, found: str, reason: str) -> Iterator[tuple[str, int, str | None, str | None, str | None]]:
+    def _listed(self, found: str) -> Iterator[tuple[str, int, str | None, str | None, str | None]]:
         """Yield the bad records: all where the quarantine wants all, else the first few, the rest as counts."""
         shown = -1 if self.quarantine.wants_all else 100
         total = value(self.connection, f"SELECT count(*) FROM ({found})")
@@ -113,7 +113,7 @@ class LoadedLog:
         ):
             yield row
             if number + 1 == shown and total > shown:
-                rest = f"SELECT {reason}, count(*) FROM ({found} ORDER BY line OFFSET {shown}) GROUP BY ALL"
+                rest = f"SELECT why, count(*) FROM ({found} ORDER BY line OFFSET {shown}) GROUP BY ALL"
                 for why, count in rows(self.connection, rest):
                     self.quarantine.add(BadRecord(why, "further records", count=count))
 
@@ -124,7 +124,7 @@ class LoadedLog:
         self.connection.execute(f"DELETE FROM raw WHERE rowid IN ({repeats})")
         why = "'the activity ends before it starts' AS why"
         backwards = f"SELECT {why}, rowid + 1 AS line, o, NULL AS bad, s FROM raw WHERE t1 < t0"
-        for why, line, order, _, status in self._listed(backwards, "why"):
+        for why, line, order, _, status in self._listed(backwards):
             self.quarantine.add(BadRecord(why, f"record {line}", "end", None, order, status))
         self.connection.execute("DELETE FROM raw WHERE t1 < t0")
 
