@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from collectors.errors import BadInput, TouchstoneError
+from instrumentation.errors import BadInput, TouchstoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -24,12 +24,12 @@ import httpx
 import orjson
 import typer
 
-from collectors.errors import TouchstoneError
 from collectors.promise import load_promise
 from collectors.replay import replay
 from collectors.report import Gathering, write_html
 from collectors.report.headline import headline
 from collectors.simulation import Scenario, cloudevents, parse_slowdown, simulate
+from instrumentation.errors import TouchstoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

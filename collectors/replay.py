@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
-from collectors.errors import BadInput
 from collectors.promise.model import DONE
 from collectors.sources.engine import EARLIEST_US, LATEST_US, NO_MOMENT
 from collectors.sources.log import LoadedLog, load_log
@@ -18,6 +17,7 @@ from collectors.stages.tally import Tally
 from collectors.timelines.cleaning import merge_sources, owned, repeated
 from collectors.timelines.judging import Judged, judge
 from collectors.timelines.measuring import NEVER, Measured, Stretches, first_values, measure_stretches, with_bystanders
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from pathlib import Path

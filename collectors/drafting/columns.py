@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from collectors.drafting.formats import Written, epochs, how_written
-from collectors.errors import BadInput
 from collectors.promise.model import LogReading
 from collectors.sources.csv_log import header, table_sql
 from collectors.sources.engine import literal, moment_sql, rows, value
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

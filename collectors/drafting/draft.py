@@ -21,11 +21,11 @@ from collectors.drafting.roles import EventRoles, choose_roles
 from collectors.drafting.staging import find_stages
 from collectors.drafting.wording import percent, said, written
 from collectors.drafting.writing import Draft, seen_in, write
-from collectors.errors import TouchstoneError
 from collectors.promise.checking import check_document
 from collectors.promise.document import parse_document
 from collectors.sources.engine import open_engine
 from collectors.sources.opening import open_log
+from instrumentation.errors import TouchstoneError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,10 @@ from collectors.drafting.history import NONE, History
 from collectors.drafting.observed import Line
 from collectors.drafting.sampling import columns_of, number_orders
 from collectors.drafting.wording import percent
-from collectors.errors import BadInput
 from collectors.promise.model import DONE
 from collectors.sources.engine import rows
 from collectors.timelines.intervals import RUNNING, status_changes
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

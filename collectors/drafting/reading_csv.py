@@ -11,9 +11,9 @@ from collectors.drafting.observed import Line, Observed
 from collectors.drafting.sampling import Attribute, owners_of, segments_of, share_of_orders
 from collectors.drafting.time_format import find_time_format
 from collectors.drafting.wording import listed, percent
-from collectors.errors import BadInput
 from collectors.sources.csv_log import header
 from collectors.sources.engine import rows, value
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,8 +13,8 @@ from collectors.drafting.reading_csv import reading_lines
 from collectors.drafting.sampling import MOST_RECORDS, Attribute, segments_of, share_of_orders
 from collectors.drafting.time_format import find_time_format
 from collectors.drafting.wording import listed, percent
-from collectors.errors import BadInput
 from collectors.sources.engine import literal, value
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

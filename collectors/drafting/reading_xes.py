@@ -16,10 +16,10 @@ from collectors.drafting.gathering import gather, stage_owners, status_counts
 from collectors.drafting.observed import Line, Observed
 from collectors.drafting.sampling import MOST_RECORDS, Attribute, owners_of, segments_of
 from collectors.drafting.wording import listed, percent
-from collectors.errors import BadInput
 from collectors.promise.model import LogReading
 from collectors.sources.engine import moment_sql, quoted, rows, value
 from collectors.sources.xes import XesFields, read_xes
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import orjson
 
-from collectors.errors import BadInput
 from collectors.sources.cloudevents_log import BadEvent, status_event
 from collectors.sources.csv_log import DELIMITERS
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collectors.sources.opening import LogFile

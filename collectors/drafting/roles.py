@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from collectors.drafting import names
 from collectors.drafting.wide_roles import WideRoles, wide_roles
-from collectors.errors import BadInput
 from collectors.sources.engine import rows
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,15 +13,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import AwareDatetime  # noqa: TC002 - FastAPI reads the annotations
 
-from collectors.errors import BadInput
 from collectors.live import documents, store
 from collectors.live.chasing import page
 from collectors.live.examples import EVENTS_BODY
-from collectors.live.problems import ProblemError, responses
 from collectors.live.reading import BATCHED, STRUCTURED, Intake, binary_message
 from collectors.replay import micros
 from collectors.sources.cloudevents_log import BadEvent
 from collectors.sources.engine import EARLIEST_US, LATEST_US
+from instrumentation.errors import BadInput
+from instrumentation.problems import ProblemError, responses
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,29 +7,30 @@ import contextlib
 import logging
 import signal
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 import uvicorn
 from fastapi import FastAPI
 
-from collectors.live import problems
 from collectors.live.api import api, metrics_api, open_api
-from collectors.live.database import Database
 from collectors.live.follow import Follower
 from collectors.live.handlers import Collector, now_us
 from collectors.live.metrics import DISTRIBUTION, Metrics
 from collectors.live.reports import Reports
 from collectors.promise.reading import load_promise
 from collectors.timelines.codebook import Codebook
+from instrumentation import problems
+from instrumentation.logs import log_as_json
+from services.bus.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from collectors.live.settings import Settings
 
+MIGRATIONS: Final = Path(__file__).parent / "migrations" / "versions"
 LOG: Final = logging.getLogger("touchstone.collector")
 # FastAPI's own telemetry would double the spans of whoever instruments the app.
 QUIET: Final[Any] = {"tracing": False, "metrics": False}
@@ -77,7 +78,7 @@ def create_service(settings: Settings, clock: Callable[[], int] = now_us) -> Ser
     secret = settings.secret
     promise = load_promise(settings.promise)
     metrics = Metrics(Codebook(promise))
-    database = Database(settings.database)
+    database = Database(settings.database, MIGRATIONS)
     collector = Collector(promise, database, metrics, clock)
     follower = Follower(settings.follow, collector, settings.poll_seconds) if settings.follow else None
     reports = Reports(collector, settings.picture_seconds)
@@ -137,26 +138,3 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to ``serve``."""
         yield
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line: when, how grave, who, what, and the traceback if there is one."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line).decode()
-
-
-def log_as_json() -> None:
-    """Log to standard error as JSON lines."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])

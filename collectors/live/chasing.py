@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from collectors.errors import BadInput
 from collectors.live.model import shown
 from collectors.stages.eta import RISKS
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collectors.live.model import Timelines

@@ -20,15 +20,6 @@ class Receipt(BaseModel):
     late: int = Field(description="Accepted events that were older than an hour on arrival.", examples=[0])
 
 
-class Problem(BaseModel):
-    """A problem (RFC 9457)."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Not Found"])
-    status: int = Field(examples=[404])
-    detail: str = Field(examples=["nothing was heard of the order `4711`"])
-
-
 class Health(BaseModel):
     """Whether the collector can do its work."""
 

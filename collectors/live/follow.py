@@ -9,9 +9,9 @@ import os
 from dataclasses import asdict, dataclass, replace
 from typing import IO, TYPE_CHECKING, Final
 
-from collectors.errors import BadInput
 from collectors.live import store
 from collectors.live.lines import Lines
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from pathlib import Path

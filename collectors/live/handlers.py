@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from collectors.live.database import Database
     from collectors.live.metrics import Metrics
     from collectors.live.model import EventRow, Lined, Visits
     from collectors.live.reading import Arrived, Intake
     from collectors.promise.model import PromiseFile
+    from services.bus.database import Database
 
 SECOND: Final = 1_000_000
 FRESH_FOR_US: Final = 3_600 * SECOND

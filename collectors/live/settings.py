@@ -8,8 +8,8 @@ from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from collectors.errors import BadInput
 from collectors.promise.reading import DEFAULT_PROMISE
+from instrumentation.errors import BadInput
 
 
 class Settings(BaseSettings):

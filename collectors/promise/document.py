@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from collectors.errors import BadInput
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from collectors.errors import BadInput
 from collectors.promise.checking import check_document
 from collectors.promise.document import read_document
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collectors.promise.document import Document

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from collectors.errors import BadInput
 from collectors.report.charts import kept_chart, lead_time_chart, stage_time_chart, throughput_chart, wip_chart
 from collectors.report.footer import data_quality
 from collectors.report.headline import headline, how_counted, segment_name, trend, waiting
@@ -28,6 +27,7 @@ from collectors.report.wording import (
     plain,
     sentence_case,
 )
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable

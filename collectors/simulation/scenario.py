@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from collectors.errors import BadInput
 from collectors.simulation.settings import STAGES
+from instrumentation.errors import BadInput
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 # The calendar of the moments that Python's datetime can hold ends in the year 9999.

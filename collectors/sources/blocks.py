@@ -6,7 +6,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from collectors.errors import BadInput
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

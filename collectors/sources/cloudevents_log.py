@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import orjson
 import pyarrow as pa
 
-from collectors.errors import BadInput
 from collectors.sources.engine import value
 from collectors.sources.quarantine import BadRecord, Quarantine
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     import duckdb

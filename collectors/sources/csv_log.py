@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import duckdb
 
-from collectors.errors import BadInput
 from collectors.sources.csv_repair import LONGER, LONGEST_LINE, UNCLOSED, has_giant_line, mended, unpacked
 from collectors.sources.engine import literal, moment_sql, rows, value
 from collectors.sources.quarantine import BadRecord, Quarantine
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

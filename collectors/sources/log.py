@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from collectors.errors import BadInput
 from collectors.promise.model import DONE, PromiseFile
 from collectors.sources.csv_log import read_events, read_wide
 from collectors.sources.engine import EARLIEST_US, LATEST_US, NO_MOMENT, open_engine, promised_sql, rows, value
@@ -20,6 +19,7 @@ from collectors.sources.quarantine import BadRecord, Quarantine
 from collectors.timelines.batch import EventBatch
 from collectors.timelines.codebook import Codebook
 from collectors.timelines.intervals import RUNNING, status_changes
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from collectors.errors import BadInput
 from collectors.sources.blocks import Blocks
 from collectors.sources.xes_fields import XesLimits
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Final, Self
 
 import orjson
 
-from collectors.errors import BadInput
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from xml.parsers import expat
 
 import pyarrow as pa
 
-from collectors.errors import BadInput
 from collectors.sources.quarantine import BadRecord
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from collectors.errors import BadInput
 from collectors.sources.engine import moment_sql
 from collectors.sources.xes import XesFields, read_xes
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from collectors.errors import BadInput
 from collectors.live import store
 from collectors.live.app import create_service
 from collectors.live.tables import orders
+from instrumentation.errors import BadInput
 from tests import live
 from tests.live import START, event, mixer, running, whole_order
 from tests.unit.test_live_parity import OWNED, same_answer
@@ -173,7 +173,7 @@ async def test_a_second_process_is_told_that_the_file_is_in_use(tmp_path: Path) 
     configured = live.settings(tmp_path)
     async with running(configured):
         second = create_service(configured)
-        with pytest.raises(BadInput, match="another collector"):
+        with pytest.raises(BadInput, match="another process"):
             await second.start()
         await second.stop()
 

@@ -18,12 +18,12 @@ from collectors.drafting.formats import shapes_of
 from collectors.drafting.names import is_cancelling, order_points, status_points, words
 from collectors.drafting.promising import kept_share, propose_within
 from collectors.drafting.wording import percent, rounded_down, scalar
-from collectors.errors import BadInput
 from collectors.promise.checking import check_document
 from collectors.promise.document import parse_document
 from collectors.promise.durations import parse_duration
 from collectors.promise.reading import DEFAULT_PROMISE, load_promise
 from collectors.replay import Replay, replay
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -13,13 +13,13 @@ import pytest
 from pydantic import SecretStr
 
 from collectors import conventions
-from collectors.errors import BadInput
 from collectors.live import app as live_app
 from collectors.live.app import create_app, create_service
 from collectors.live.examples import EVENT
 from collectors.live.handlers import HANDLERS
 from collectors.live.reading import BATCHED, STRUCTURED
 from collectors.live.settings import Settings
+from instrumentation.errors import BadInput
 from tests import live
 from tests.live import START, event, running, whole_order
 
@@ -145,7 +145,7 @@ def test_without_a_token_it_binds_loopback_only(tmp_path: Path, host: str) -> No
 
 @pytest.mark.parametrize("database", ["nonsense", "mysql://h/d", "sqlite://"])
 def test_a_database_that_cannot_be_used_is_one_sentence(tmp_path: Path, database: str) -> None:
-    with pytest.raises(BadInput, match="TOUCHSTONE_DATABASE"):
+    with pytest.raises(BadInput, match="database address"):
         create_service(live.settings(tmp_path, database))
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.errors import BadInput
 from collectors.promise import DEFAULT_PROMISE, Finding, check_document
 from collectors.promise.document import Document, parse_document, read_document
 from collectors.promise.reading import promise_from
+from instrumentation.errors import BadInput
 
 # A right file, each value on a line of its own; the cases below spoil one line each.
 RIGHT = """touchstone: 1

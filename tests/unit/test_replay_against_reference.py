@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from collectors.errors import BadInput
 from collectors.promise import load_promise
 from collectors.replay import replay
+from instrumentation.errors import BadInput
 from tests import reference
 from tests.made_up import KINDS, Json, cases
 

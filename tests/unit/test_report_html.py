@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from collectors.errors import BadInput
 from collectors.report.charts import MOST_BINS, shortened
 from collectors.report.content import LeadTimes
 from collectors.report.headline import headline
 from collectors.report.html import render, write_html
+from instrumentation.errors import BadInput
 from tests.reports import changed, order, reported, simulated
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from collectors.errors import BadInput
 from collectors.report.html import render
+from instrumentation.errors import BadInput
 from tests.made_up import KINDS, cases
 from tests.reports import changed, of_log, order, printed, reported, simulated
 

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.errors import BadInput
 from collectors.simulation import (
     HOUSE,
     REPORTED_BY,
@@ -33,6 +32,7 @@ from collectors.simulation import (
 )
 from collectors.simulation.calendars import DAY, HOUR, WEEK, Calendar, Shift
 from collectors.simulation.servers import Agenda, Claim, Process, Servers
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collectors.simulation.settings import Staff

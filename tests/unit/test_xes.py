@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from collectors.errors import BadInput
 from collectors.sources.xes import XesFields, XesLimits, read_xes
 from collectors.sources.xes_fast import TraceScanner
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,24 +15,29 @@ from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from collectors.errors import BadInput
+from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from sqlalchemy import URL, Connection
 
 BUSY_MS: Final = 10_000
 ATTEMPTS: Final = 5
-_MIGRATION_LOCK: Final = 0x746F756368  # any number that only the collector's migrations lock in PostgreSQL
+_MIGRATION_LOCK: Final = 0x746F756368  # any number that only these migrations lock in PostgreSQL
 _RETRIED: Final = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL, appendix A)
 
 
 class Database:
     """One database. Writes are transactions that run alone in SQLite, and lock the rows they need in PostgreSQL."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *versions: Path) -> None:
+        """Prepare to use the database at a SQLAlchemy URL. ``versions``: folders of Alembic migrations, all applied.
+
+        Raises BadInput where the address is none that can be used.
+        """
         url = _parsed(address)
+        self._versions = versions
         self.embedded = url.get_backend_name() == "sqlite"
         self._file = Path(url.database or "").resolve()
         self._lock: IO[str] | None = None
@@ -48,11 +53,11 @@ class Database:
             async with self._writer.begin() as connection:
                 if not self.embedded:
                     await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-                await connection.run_sync(_upgrade)
+                await connection.run_sync(_upgrade, self._versions)
         except (OSError, DBAPIError) as error:
             shown = self._writer.url.render_as_string(hide_password=True)
             reason = str(getattr(error, "orig", error)).splitlines()[0]
-            raise BadInput(f"{shown}: cannot be used as a database ({reason}); check TOUCHSTONE_DATABASE") from error
+            raise BadInput(f"{shown}: cannot be used as a database ({reason}); check its address") from error
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[Any]]) -> Any:
         """Run ``work`` in one transaction; run it again where PostgreSQL had to undo it for another's sake."""
@@ -98,13 +103,13 @@ def _parsed(address: str) -> URL:
     try:
         url = make_url(address)
     except ArgumentError as error:
-        raise BadInput("TOUCHSTONE_DATABASE is no database address; write sqlite+aiosqlite:///FILE") from error
+        raise BadInput("the database address is none; write sqlite+aiosqlite:///FILE") from error
     known = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
     backend = url.get_backend_name()
     if backend not in known:
-        raise BadInput(f"TOUCHSTONE_DATABASE names `{backend}`; the collector keeps its state in sqlite or postgresql")
+        raise BadInput(f"the database address names `{backend}`; state is kept in sqlite or postgresql")
     if backend == "sqlite" and url.database in (None, "", ":memory:"):
-        raise BadInput("TOUCHSTONE_DATABASE names no file; write sqlite+aiosqlite:///FILE")
+        raise BadInput("the database address names no file; write sqlite+aiosqlite:///FILE")
     return url.set(drivername=f"{backend}+{known[backend]}")
 
 
@@ -122,7 +127,7 @@ def _locked(file: Path) -> IO[str]:
         holder = lock.read().strip() or "unknown"
         lock.close()
         raise BadInput(
-            f"{file}: another collector (process {holder}) uses this file; stop it, or use PostgreSQL for several"
+            f"{file}: another process ({holder}) uses this file; stop it, or use PostgreSQL for several"
         ) from error
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
@@ -154,8 +159,14 @@ def _engine(url: URL, *, writes: bool) -> AsyncEngine:
     return engine
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, versions: Sequence[Path]) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", _escaped(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("version_locations", os.pathsep.join(map(_escaped, versions)))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, "heads")
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("%", "%%")

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-
-from collectors.live import documents
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """A problem (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["nothing was heard of the order `4711`"])
 
 
 class ProblemError(Exception):
@@ -45,12 +53,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unforeseen(_request: Request, _error: Exception) -> JSONResponse:
-        detail = "the collector failed at this; its log says why, and nothing of the request was stored"
+        detail = "this failed, and nothing of the request was stored; the service's log says why"
         return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def _answer(status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    body = documents.Problem(title=status.phrase, status=status.value, detail=detail)
+    body = Problem(title=status.phrase, status=status.value, detail=detail)
     return JSONResponse(body.model_dump(), status.value, headers, MEDIA_TYPE)
 
 
@@ -62,7 +70,7 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = written()
             schemas = document["components"]["schemas"]
-            schemas["Problem"] = documents.Problem.model_json_schema()
+            schemas["Problem"] = Problem.model_json_schema()
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
             for operations in document["paths"].values():

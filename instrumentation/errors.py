@@ -1,4 +1,4 @@
-"""What can go wrong in the collectors, each with one sentence a user can act on."""
+"""What can go wrong, each with one sentence that a user can act on, and the exit status of a command that fails so."""
 
 from __future__ import annotations
 

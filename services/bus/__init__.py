@@ -1,0 +1,1 @@
+"""The bus: events and commands between services, never lost, ordered per order."""

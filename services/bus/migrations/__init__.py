@@ -1,0 +1,1 @@
+"""Alembic for every service that uses the bus: the environment, and the schema of the bus itself."""
