@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -26,6 +26,9 @@ BUSY_MS: Final = 10_000
 ATTEMPTS: Final = 5
 _MIGRATION_LOCK: Final = 0x746F756368  # any number that only these migrations lock in PostgreSQL
 _RETRIED: Final = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL, appendix A)
+
+
+T = TypeVar("T")
 
 
 class Database:
@@ -59,15 +62,14 @@ class Database:
             reason = str(getattr(error, "orig", error)).splitlines()[0]
             raise BadInput(f"{shown}: cannot be used as a database ({reason}); check its address") from error
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[Any]]) -> Any:
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run ``work`` in one transaction; run it again where PostgreSQL had to undo it for another's sake."""
         for attempt in range(ATTEMPTS):
             try:
                 async with self._one_writer(), self._writer.begin() as connection:
                     return await work(connection)
             except DBAPIError as error:
-                state = getattr(error.orig, "sqlstate", None)
-                if state not in _RETRIED or attempt == ATTEMPTS - 1:
+                if not undone(error) or attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError
 
@@ -97,6 +99,11 @@ class Database:
         await self._reader.dispose()
         if self._lock is not None:
             self._lock.close()
+
+
+def undone(error: DBAPIError) -> bool:
+    """Whether PostgreSQL undid the transaction for another's sake, so that it may simply run again."""
+    return getattr(error.orig, "sqlstate", None) in _RETRIED
 
 
 def _parsed(address: str) -> URL:

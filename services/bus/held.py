@@ -1,0 +1,197 @@
+"""Queries of the inbox: how far each stream is applied, and which messages are held. Nothing here commits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
+
+from services.bus.message import Stream
+from services.bus.tables import held as table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_STREAMS: Final = {
+    "postgresql": "(SELECT value ->> 0 AS subject, value ->> 1 AS source "
+    "FROM json_array_elements(CAST(:streams AS json)))",
+    "sqlite": "(SELECT value ->> 0 AS subject, value ->> 1 AS source FROM json_each(:streams))",
+}
+_LOCK: Final = (
+    "SELECT i.subject, i.source, i.applied FROM bus_inbox i JOIN {streams} s ON i.subject = s.subject "
+    "AND i.source = s.source WHERE i.consumer = :consumer ORDER BY i.subject, i.source"
+)
+_BEGIN: Final = (
+    "INSERT INTO bus_inbox (consumer, subject, source) SELECT :consumer, subject, source FROM {streams} AS s "
+    "WHERE true ON CONFLICT DO NOTHING"
+)
+_MOVE: Final = {
+    "postgresql": text(
+        "UPDATE bus_inbox SET applied = CAST(s.value ->> 2 AS bigint) FROM json_array_elements(CAST(:streams AS json)) "
+        "AS s WHERE consumer = :consumer AND subject = s.value ->> 0 AND source = s.value ->> 1"
+    ),
+    "sqlite": text(
+        "UPDATE bus_inbox SET applied = s.value ->> 2 FROM json_each(:streams) AS s "
+        "WHERE consumer = :consumer AND subject = s.value ->> 0 AND source = s.value ->> 1"
+    ),
+}
+_OF_STREAMS: Final = (
+    "SELECT h.id, h.subject, h.source, h.place, h.body, h.failures, h.due_at, h.dead_at FROM bus_held h "
+    "JOIN {streams} s ON h.subject = s.subject AND h.source = s.source WHERE h.consumer = :consumer"
+)
+
+
+class Held(NamedTuple):
+    """A message that came and is not applied. ``due_at``: of its next try; ``dead_at``: since when it is given up."""
+
+    id: str
+    subject: str
+    source: str
+    place: int
+    body: bytes
+    failures: int = 0
+    due_at: int | None = None
+    dead_at: int | None = None
+
+    @property
+    def early(self) -> bool:
+        """Whether it only waits for the one before it."""
+        return self.due_at is None and self.dead_at is None
+
+
+class Waiting(NamedTuple):
+    """How many messages of a consumer are held, by why; how many streams lack a message; how many are unreadable."""
+
+    parked: int
+    retrying: int
+    dead: int
+    gaps: int
+    unreadable: int
+
+
+def _sql(connection: AsyncConnection, statement: str) -> Any:
+    return text(statement.format(streams=_STREAMS[connection.dialect.name]))
+
+
+def _json(streams: Iterable[Sequence[Any]]) -> str:
+    return orjson.dumps([list(stream) for stream in streams]).decode()
+
+
+async def lock(connection: AsyncConnection, consumer: str, streams: Sequence[Stream]) -> dict[Stream, int]:
+    """Lock each stream's row until the transaction ends, always in one order; return the last applied place of each."""
+    values = {"consumer": consumer, "streams": _json(streams)}
+    locked = " FOR UPDATE OF i" if connection.dialect.name == "postgresql" else ""
+    statement = _sql(connection, _LOCK + locked)
+    found = (await connection.execute(statement, values)).all()
+    if len(found) < len(streams):
+        await connection.execute(_sql(connection, _BEGIN), values)
+        found = (await connection.execute(statement, values)).all()
+    return {Stream(subject, source): applied for subject, source, applied in found}
+
+
+async def move(connection: AsyncConnection, consumer: str, applied: dict[Stream, int]) -> None:
+    """Write how far streams are applied now."""
+    if applied:
+        rows = _json((*stream, place) for stream, place in applied.items())
+        await connection.execute(_MOVE[connection.dialect.name], {"consumer": consumer, "streams": rows})
+
+
+async def of_streams(connection: AsyncConnection, consumer: str, streams: Sequence[Stream]) -> list[Held]:
+    """Return what is held of some streams."""
+    rows = await connection.execute(_sql(connection, _OF_STREAMS), {"consumer": consumer, "streams": _json(streams)})
+    return [Held._make(row) for row in rows.all()]
+
+
+async def hold(connection: AsyncConnection, consumer: str, messages: Sequence[Held], now: int) -> None:
+    """Hold messages that came early."""
+    if messages:
+        rows = [{**message._asdict(), "consumer": consumer, "arrived_at": now} for message in messages]
+        await connection.execute(insert(table), rows)
+
+
+async def release(connection: AsyncConnection, consumer: str, ids: Sequence[str]) -> None:
+    """Forget held messages, which have been applied."""
+    if ids:
+        await connection.execute(delete(table).where(table.c.consumer == consumer, table.c.id.in_(ids)))
+
+
+async def find(connection: AsyncConnection, consumer: str, key: str) -> dict[str, Any] | None:
+    """Return a held message whole, None where none has this id."""
+    query = select(table).where(table.c.consumer == consumer, table.c.id == key).with_for_update()
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+async def put(connection: AsyncConnection, consumer: str, row: dict[str, Any]) -> None:
+    """Write a held message whole, over what was held under its id."""
+    await connection.execute(delete(table).where(table.c.consumer == consumer, table.c.id == row["id"]))
+    await connection.execute(insert(table).values(consumer=consumer, **row))
+
+
+async def due(connection: AsyncConnection, consumer: str, now: int, limit: int) -> list[bytes]:
+    """Return messages whose next try is due."""
+    query = select(table.c.body).where(table.c.consumer == consumer, table.c.due_at <= now, table.c.dead_at.is_(None))
+    rows = await connection.scalars(query.order_by(table.c.due_at).limit(limit))
+    return [bytes(body) for body in rows.all()]
+
+
+async def next_due(connection: AsyncConnection, consumer: str) -> int | None:
+    """Return when the next try is due, None where nothing waits for one."""
+    query = select(func.min(table.c.due_at)).where(table.c.consumer == consumer, table.c.dead_at.is_(None))
+    moment: int | None = await connection.scalar(query)
+    return moment
+
+
+async def dead(connection: AsyncConnection, consumer: str, after: str, limit: int) -> list[dict[str, Any]]:
+    """Return dead letters by id."""
+    query = select(table).where(table.c.consumer == consumer, table.c.dead_at.is_not(None), table.c.id > after)
+    return [dict(row) for row in (await connection.execute(query.order_by(table.c.id).limit(limit))).mappings()]
+
+
+async def revive(connection: AsyncConnection, consumer: str, ids: Sequence[str] | None, now: int) -> int:
+    """Make readable dead letters (some, or all) due for a try now, with a clean slate; return how many."""
+    query = update(table).where(table.c.consumer == consumer, table.c.dead_at.is_not(None), table.c.place.is_not(None))
+    if ids is not None:
+        query = query.where(table.c.id == bindparam("key"))
+    values = {"dead_at": None, "due_at": now, "failures": 0}
+    if ids is None:
+        return (await connection.execute(query.values(values))).rowcount
+    revived = 0
+    for key in ids:
+        revived += (await connection.execute(query.values(values), {"key": key})).rowcount
+    return revived
+
+
+async def discard(connection: AsyncConnection, consumer: str, key: str) -> bool:
+    """Forget a dead letter that no stream waits for (one that could not be read); return whether there was one."""
+    query = delete(table).where(table.c.consumer == consumer, table.c.id == key, table.c.place.is_(None))
+    return bool((await connection.execute(query)).rowcount)
+
+
+async def waiting(connection: AsyncConnection, consumer: str, early_before: int) -> Waiting:
+    """Count what is held. A stream has a gap if a message came before ``early_before`` and still waits for another.
+
+    A stream that waits for a message which is itself held, to be tried again or dead, has no gap.
+    """
+    early = table.c.due_at.is_(None) & table.c.dead_at.is_(None)
+    counts = select(
+        func.count().filter(early),
+        func.count().filter(table.c.due_at.is_not(None) & table.c.dead_at.is_(None)),
+        func.count().filter(table.c.dead_at.is_not(None)),
+        func.count().filter(table.c.place.is_(None)),
+    ).where(table.c.consumer == consumer)
+    parked, retrying, buried, unreadable = (await connection.execute(counts)).one()
+    held = table.alias()
+    known = (
+        select(held.c.id)
+        .where(held.c.consumer == consumer, held.c.subject == table.c.subject, held.c.source == table.c.source)
+        .where(or_(held.c.due_at.is_not(None), held.c.dead_at.is_not(None)))
+        .exists()
+    )
+    behind = select(table.c.subject, table.c.source).distinct()
+    behind = behind.where(table.c.consumer == consumer, early, table.c.arrived_at < early_before, ~known)
+    gaps = await connection.scalar(select(func.count()).select_from(behind.subquery()))
+    return Waiting(parked, retrying, buried, int(gaps or 0), unreadable)

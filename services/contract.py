@@ -1,0 +1,161 @@
+"""What services say to each other: statuses, message types and their data, as services/asyncapi.yaml describes them."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
+from decimal import Decimal  # noqa: TC003 - pydantic reads the annotations
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+STATUS_CHANGED: Final = "order.status.changed.v1"
+CATALOGUE_CHANGED: Final = "catalogue.changed.v1"
+ORDER_ANSWERED: Final = "order.answered.v1"
+ORDER_CANCEL: Final = "order.cancel.v1"
+ORDER_REQUOTE: Final = "order.requote.v1"
+
+SHOP: Final = "/shop"
+CRM: Final = "/crm"
+MES: Final = "/mes"
+
+
+class Status(StrEnum):
+    """What a system says an order is in."""
+
+    INITIATED = "INITIATED"
+    SUBMITTED = "SUBMITTED"
+    PRICE_CALCULATING = "PRICE_CALCULATING"
+    PRICE_FAILED = "PRICE_FAILED"
+    PRICE_CALCULATED = "PRICE_CALCULATED"
+    AWAITING_CUSTOMER = "AWAITING_CUSTOMER"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    MANUFACTURING_APPROVED = "MANUFACTURING_APPROVED"
+    MANUFACTURING_STARTED = "MANUFACTURING_STARTED"
+    MANUFACTURING_COMPLETED = "MANUFACTURING_COMPLETED"
+    PACKAGING = "PACKAGING"
+    SHIPPED = "SHIPPED"
+    CLOSED = "CLOSED"
+
+    @property
+    def rank(self) -> float:
+        """The place on the main line; of two events at one moment, the one that ranks higher came last."""
+        return _RANKS[self]
+
+
+MAIN_LINE: Final = (
+    Status.INITIATED,
+    Status.SUBMITTED,
+    Status.PRICE_CALCULATING,
+    Status.PRICE_CALCULATED,
+    Status.MANUFACTURING_APPROVED,
+    Status.MANUFACTURING_STARTED,
+    Status.MANUFACTURING_COMPLETED,
+    Status.PACKAGING,
+    Status.SHIPPED,
+    Status.CLOSED,
+)
+CANCELLING: Final = frozenset({Status.REJECTED, Status.CANCELLED})
+FINAL: Final = CANCELLING | {Status.CLOSED}
+# A status off the line ranks between those that it lies between.
+_RANKS: Final = {status: float(rank) for rank, status in enumerate(MAIN_LINE)} | {
+    Status.PRICE_FAILED: 2.5,
+    Status.AWAITING_CUSTOMER: 3.5,
+    Status.REJECTED: 10.0,
+    Status.CANCELLED: 11.0,
+}
+# The system that owns each status: only its word moves the order.
+OWNER: Final = {
+    Status.INITIATED: SHOP,
+    Status.SUBMITTED: SHOP,
+    Status.PRICE_CALCULATING: MES,
+    Status.PRICE_FAILED: MES,
+    Status.PRICE_CALCULATED: MES,
+    Status.AWAITING_CUSTOMER: CRM,
+    Status.REJECTED: CRM,
+    Status.CANCELLED: CRM,
+    Status.MANUFACTURING_APPROVED: CRM,
+    Status.MANUFACTURING_STARTED: MES,
+    Status.MANUFACTURING_COMPLETED: MES,
+    Status.PACKAGING: MES,
+    Status.SHIPPED: MES,
+    Status.CLOSED: CRM,
+}
+
+
+class _Contract(BaseModel):
+    # Within a major version fields are only added: readers let pass what they do not know.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON object that travels; what is unknown is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Money(_Contract):
+    """An amount, written as a decimal text, and its currency (ISO 4217)."""
+
+    amount: Decimal
+    currency: str = Field(pattern="^[A-Z]{3}$")
+
+
+class OrderFacts(_Contract):
+    """What every event says of its order, so that whoever hears of it first can begin a file."""
+
+    channel: str
+    product: str
+    customer: str | None = None
+    customer_name: str | None = None
+    model: str | None = Field(default=None, description="SHA-256 of the 3D model's bytes, in hex.")
+    item: str | None = Field(default=None, description="The catalogue item, where the order is for one.")
+    promised_at: datetime | None = None
+
+
+class StatusChanged(_Contract):
+    """The data of ``order.status.changed.v1``."""
+
+    status: Status
+    previous: Status | None = None
+    order: OrderFacts
+    progress: float | None = Field(default=None, ge=0, le=1, description="How much of the price is calculated.")
+    price: Money | None = None
+    valid_until: datetime | None = None
+    reason: str | None = None
+    by: str | None = Field(default=None, description="Who decided: a person's name, or the rule.")
+
+
+class CatalogueChanged(_Contract):
+    """The data of ``catalogue.changed.v1``: cached copies older than this revision are stale."""
+
+    revision: int
+
+
+class OrderAnswered(_Contract):
+    """The data of ``order.answered.v1``: what the customer said to the sales manager's question."""
+
+    answer: str
+    model: str | None = None
+    answered_at: datetime
+
+
+class OrderCancel(_Contract):
+    """The data of ``order.cancel.v1``: the customer no longer wants it."""
+
+    reason: str
+    asked_at: datetime
+
+
+class OrderRequote(_Contract):
+    """The data of ``order.requote.v1``: confirm the quote, or price the new model."""
+
+    model: str | None = None
+
+
+MESSAGES: Final[dict[str, type[_Contract]]] = {
+    STATUS_CHANGED: StatusChanged,
+    CATALOGUE_CHANGED: CatalogueChanged,
+    ORDER_ANSWERED: OrderAnswered,
+    ORDER_CANCEL: OrderCancel,
+    ORDER_REQUOTE: OrderRequote,
+}

@@ -1,0 +1,1 @@
+"""Serving and calling over a network that fails."""
