@@ -1,0 +1,1 @@
+"""What services promise each other and their callers, against the documents that say so."""
