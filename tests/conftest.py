@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.parts import postgres
+from tests.parts import postgres, rabbitmq, toxiproxy
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "rabbitmq", "toxiproxy"]

@@ -1,0 +1,79 @@
+"""What `make up` runs natively on loopback: which servers, which processes, and how each is configured."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HOST: Final = "127.0.0.1"
+PORTS: Final = {"collector": 8321, "shop": 8401, "crm": 8402, "mes": 8403, "issuer": 8404}
+DATABASES: Final = ("collector", "shop", "crm", "mes")
+SERVICES: Final = ("shop", "crm", "mes")
+POSTGRES_PORT: Final = 8432
+RABBIT_PORT: Final = 8472
+CLIENT: Final = "touchstone"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process: its command, its environment beyond ours, and the address that says when it is ready."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    ready: str | None
+
+
+@dataclass(frozen=True)
+class House:
+    """All processes of the house over one PostgreSQL server and one broker. ``secret``: the machines' own."""
+
+    folder: Path
+    postgres: str
+    broker: str
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+
+    @property
+    def issuer(self) -> str:
+        """Where staff sign in."""
+        return f"http://{HOST}:{PORTS['issuer']}"
+
+    def environment(self) -> dict[str, str]:
+        """Return what every process, and the command line, needs to know."""
+        known = {
+            "TOUCHSTONE_OIDC_ISSUER": self.issuer,
+            "TOUCHSTONE_OIDC_CLIENT_ID": CLIENT,
+            "TOUCHSTONE_OIDC_CLIENT_SECRET": self.secret,
+            "TOUCHSTONE_DATABASE": f"{self.postgres}/collector",
+            "TOUCHSTONE_BUS": self.broker,
+            "TOUCHSTONE_SHOP_MODELS": str(self.folder / "models"),
+            "TOUCHSTONE_MES_MODELS": str(self.folder / "models"),
+        }
+        for service in SERVICES:
+            prefix = f"TOUCHSTONE_{service.upper()}_"
+            known |= {
+                f"{prefix}DATABASE": f"{self.postgres}/{service}",
+                f"{prefix}BUS": self.broker,
+                f"{prefix}RELAY": "false",
+            }
+        return known
+
+    def parts(self) -> list[Part]:
+        """Return the processes in the order in which they start."""
+        served = [self._serve("issuer"), *(self._serve(name) for name in (*SERVICES, "collector"))]
+        return [*served, *(self._relay(name) for name in SERVICES)]
+
+    def _serve(self, name: str) -> Part:
+        command = (sys.executable, "-m", "touchstone", "serve", name, "--port", str(PORTS[name]))
+        path = "/.well-known/openid-configuration" if name == "issuer" else "/readyz"
+        return Part(name, command, self.environment(), f"http://{HOST}:{PORTS[name]}{path}")
+
+    def _relay(self, service: str) -> Part:
+        command = (sys.executable, "-m", "touchstone", "serve", "relay", service)
+        return Part(f"relay-{service}", command, self.environment(), None)

@@ -1,0 +1,97 @@
+"""What the servers are started with, and what is said where one is not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy.servers import Absent, broker, free_port, free_ports, postgresql, proxies
+from deploy.servers.broker import Ports
+from instrumentation.errors import TouchstoneError
+from tests.parts import started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PORTS = Ports(amqp=20001, management=20002, prometheus=20003, distribution=20004, epmd=20005)
+
+
+def test_a_broker_listens_on_loopback_only() -> None:
+    """Every listener of rabbitmq.conf names 127.0.0.1 and the port that was given."""
+    lines = dict(line.split(" = ") for line in broker.configuration(PORTS).splitlines())
+    assert lines["listeners.tcp.1"] == "127.0.0.1:20001"
+    for plugin, port in (("management", "20002"), ("prometheus", "20003")):
+        assert (lines[f"{plugin}.tcp.ip"], lines[f"{plugin}.tcp.port"]) == ("127.0.0.1", port)
+
+
+def test_a_broker_takes_nothing_from_another_one_on_the_machine(tmp_path: Path) -> None:
+    """Settings of another broker are dropped from the environment; every file is under the broker's own folder."""
+    base = {"PATH": "/bin", "RABBITMQ_NODENAME": "other", "RABBITMQ_USE_LONGNAME": "true", "ERL_LIBS": "/other"}
+    made = broker.environment(tmp_path, "touchstone-20001@localhost", PORTS, base)
+    assert (made["PATH"], made["RABBITMQ_NODENAME"]) == ("/bin", "touchstone-20001@localhost")
+    assert not {"RABBITMQ_USE_LONGNAME", "ERL_LIBS"} & made.keys()
+    assert (made["ERL_EPMD_ADDRESS"], made["ERL_EPMD_PORT"], made["RABBITMQ_DIST_PORT"]) == (
+        "127.0.0.1",
+        "20005",
+        "20004",
+    )
+    files = [
+        value for name, value in made.items() if name.endswith(("_BASE", "_FILE", "_FILES", "_DIR", "HOME", "_DUMP"))
+    ]
+    assert len(files) > 8
+    assert all(value.startswith(str(tmp_path)) for value in files)
+
+
+def test_the_packaged_wrapper_of_rabbitmq_is_not_taken_for_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rabbitmq-server on PATH counts only where rabbitmq-env stands beside it; else the packaged one is taken."""
+    wrapper, packaged = tmp_path / "sbin", tmp_path / "packaged"
+    for folder in (wrapper, packaged):
+        folder.mkdir()
+        (folder / "rabbitmq-server").touch(mode=0o755)
+    (packaged / "rabbitmq-env").touch()
+    monkeypatch.setenv("PATH", str(wrapper))
+    assert broker.program(packaged) == str(packaged / "rabbitmq-server")
+
+
+def test_the_newest_packaged_postgres_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions are compared as numbers, and one without its programs is passed over."""
+    for version in ("9", "15", "16"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+    for version in ("9", "15"):
+        for name in ("initdb", "postgres"):
+            (tmp_path / version / "bin" / name).touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert postgresql.programs(tmp_path) == tmp_path / "15" / "bin"
+
+
+def test_what_is_absent_is_named_with_where_it_was_sought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(Absent, match=f"PostgreSQL .* is neither on PATH nor in {tmp_path}/none"):
+        postgresql.programs(tmp_path / "none")
+    with pytest.raises(Absent, match=f"Toxiproxy .* is neither on PATH nor in {tmp_path}/touchstone/bin"):
+        proxies.program()
+
+
+def test_an_absent_part_skips_its_tests_and_fails_them_in_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for value, outcome in (("false", pytest.skip.Exception), ("true", pytest.fail.Exception)):
+        monkeypatch.setenv("CI", value)
+        with pytest.raises(outcome, match="Toxiproxy"), started(proxies.toxiproxy(tmp_path)):
+            pass
+
+
+def test_free_ports_are_different_and_not_for_outgoing_connections() -> None:
+    """A client's own port is never one of them, where the system's range begins where it usually does."""
+    ports = free_ports(50)
+    assert len(set(ports)) == 50
+    assert all(15_000 <= port < 61_000 for port in [*ports, free_port()])
+
+
+def test_more_ports_than_there_are_is_said_so() -> None:
+    with pytest.raises(TouchstoneError, match="no 1001 free ports"):
+        free_ports(1001)
