@@ -7,7 +7,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 JOBS ?= 2
 
-.PHONY: help install demo test check fix parts bench clean
+.PHONY: help install demo up down test check fix parts bench faults clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -24,6 +24,12 @@ install: .venv/.installed ## set up .venv with everything locked
 
 demo: install ## six weeks of history, the report, and the live collector, on this machine alone
 	@$(BIN)/touchstone demo $(DEMO)
+
+up: install parts ## run services, relays, collector, PostgreSQL and RabbitMQ natively on loopback
+	@$(BIN)/python -m deploy.up start
+
+down: ## stop what `make up` started
+	@$(BIN)/python -m deploy.up stop
 
 parts: install ## install and cache the real servers and the browser that tests use
 	@deploy/parts
@@ -43,6 +49,9 @@ fix: install ## let the linters mend what they can
 
 bench: install ## compare with peers in one run; the last line is JSON
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+faults: install parts ## kill, reset, restart, double and shuffle on real servers; the last line is JSON
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 clean: ## remove what was built
 	@rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

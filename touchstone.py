@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 from zoneinfo import ZoneInfo
@@ -33,6 +34,20 @@ app.add_typer(serve_app, name="serve")
 PromiseOption = Annotated[
     Path | None, typer.Option("--promise", help="The promise file; the jewellery maker's own if left out.")
 ]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database", help="SQLAlchemy URL of its database; SQLite here, PostgreSQL for real.")
+]
+Broker = Annotated[str | None, typer.Option("--bus", help="RabbitMQ's amqp:// address; embedded if left out.")]
+
+
+class Sender(StrEnum):
+    """The services that have an outbox."""
+
+    shop = "shop"
+    crm = "crm"
+    mes = "mes"
 
 
 @promise_app.command("init")
@@ -174,10 +189,9 @@ def serve_collector(
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; a token is needed unless it is loopback.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    database: Annotated[
-        str | None, typer.Option(help="SQLAlchemy URL of the state; SQLite here, PostgreSQL for real.")
-    ] = None,
+    port: Port = None,
+    database: DatabaseUrl = None,
+    bus: Broker = None,
     promise: PromiseOption = None,
     follow: Annotated[Path | None, typer.Option(help="A growing log to follow.")] = None,
 ) -> None:
@@ -185,8 +199,67 @@ def serve_collector(
     from collectors.live.app import serve
     from collectors.live.settings import Settings
 
-    given: dict[str, Any] = {"host": host, "port": port, "database": database, "promise": promise, "follow": follow}
-    serve(Settings(**{name: value for name, value in given.items() if value is not None}))
+    serve(Settings(**_given(host=host, port=port, database=database, bus=bus, promise=promise, follow=follow)))
+
+
+@serve_app.command("shop")
+def serve_shop(host: Host = None, port: Port = None, database: DatabaseUrl = None, bus: Broker = None) -> None:
+    """Run the shop: catalogue, customers' models, orders."""
+    from services.shop.app import serve
+    from services.shop.settings import Settings
+
+    serve(Settings(**_given(host=host, port=port, database=database, bus=bus)))
+
+
+@serve_app.command("crm")
+def serve_crm(host: Host = None, port: Port = None, database: DatabaseUrl = None, bus: Broker = None) -> None:
+    """Run the sales managers' desk."""
+    from services.crm.app import serve
+    from services.crm.settings import Settings
+
+    serve(Settings(**_given(host=host, port=port, database=database, bus=bus)))
+
+
+@serve_app.command("mes")
+def serve_mes(host: Host = None, port: Port = None, database: DatabaseUrl = None, bus: Broker = None) -> None:
+    """Run the workshop's system and its adapter."""
+    from services.mes.app import serve
+    from services.mes.settings import Settings
+
+    serve(Settings(**_given(host=host, port=port, database=database, bus=bus)))
+
+
+@serve_app.command("relay")
+def serve_relay(service: Annotated[Sender, typer.Argument(help="Whose outbox it sends.")]) -> None:
+    """Run the relay of one service's outbox as a process of its own."""
+    import asyncio
+    from importlib import import_module
+
+    from instrumentation import log_as_json
+    from services.bus import BUS_MIGRATIONS
+    from services.bus.relaying import serve_relay as run
+    from services.contract import CONSUMERS
+
+    settings = import_module(f"services.{service}.settings").Settings()
+    versions = (BUS_MIGRATIONS, import_module(f"services.{service}.app").MIGRATIONS)
+    log_as_json(f"relay-{service}")
+    asyncio.run(run(service, settings.database, versions, settings.bus, dict.fromkeys(CONSUMERS, settings.queues)))
+
+
+@serve_app.command("issuer")
+def serve_issuer(port: Annotated[int, typer.Option(help="Port to listen on, on loopback.")] = 8404) -> None:
+    """Run the demo's issuer of sign-ins: whoever reaches it may be anybody."""
+    import asyncio
+
+    from instrumentation import log_as_json
+    from services.auth import AuthSettings, DemoIssuer, create_issuer_app
+    from services.resilience.serving import serve
+
+    settings = AuthSettings()
+    machines = {settings.client_id: settings.secret} if settings.secret else {}
+    log_as_json("issuer")
+    issuer = DemoIssuer(f"http://127.0.0.1:{port}", machines=machines)
+    asyncio.run(serve(create_issuer_app(issuer), "127.0.0.1", port))
 
 
 @app.command()
@@ -206,6 +279,11 @@ def demo(
     except ValueError as error:
         raise BadInput(f"--for: {error}") from error
     run_demo(lasting=lasting, seed=seed, port=port)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given: what is left out comes from the environment, or is the default."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _promise(path: Path | None) -> PromiseFile:

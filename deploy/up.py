@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
 import httpx
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from deploy.house import DATABASES, HOST, PORTS, POSTGRES_PORT, RABBIT_PORT, House, Part
 from deploy.servers import PostgresServer, RabbitServer, postgres, rabbitmq
@@ -85,13 +86,12 @@ def _await_ready(part: Part, child: Child) -> None:
 
 
 async def _make_databases(server: PostgresServer) -> None:
-    connection = await asyncpg.connect(host=HOST, port=server.port, user="postgres", database="postgres")
-    try:
-        for name in DATABASES:
-            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-                await connection.execute(f'CREATE DATABASE "{name}"')
-    finally:
-        await connection.close()
+    engine = create_async_engine(f"{server.address}/postgres", isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        there = set(await connection.scalars(text("SELECT datname FROM pg_database")))
+        for name in sorted({*DATABASES} - there):
+            await connection.execute(text(f'CREATE DATABASE "{name}"'))
+    await engine.dispose()
 
 
 @contextlib.contextmanager

@@ -38,26 +38,27 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     async def _problem(_request: Request, error: ProblemError) -> JSONResponse:
-        return _answer(error.status, error.detail, error.headers)
+        return answer(error.status, error.detail, error.headers)
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
-        return _answer(status, str(error.detail), dict(error.headers or {}))
+        return answer(status, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()[0]
         field = str(found["loc"][-1])
-        return _answer(HTTPStatus.BAD_REQUEST, f"`{field}` cannot be used: {found['msg']}")
+        return answer(HTTPStatus.BAD_REQUEST, f"`{field}` cannot be used: {found['msg']}")
 
     @app.exception_handler(Exception)
     async def _unforeseen(_request: Request, _error: Exception) -> JSONResponse:
         detail = "this failed, and nothing of the request was stored; the service's log says why"
-        return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+        return answer(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
-def _answer(status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def answer(status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return a problem document as an answer. ``detail``: one sentence that says what to do about it."""
     body = Problem(title=status.phrase, status=status.value, detail=detail)
     return JSONResponse(body.model_dump(), status.value, headers, MEDIA_TYPE)
 
@@ -69,7 +70,7 @@ def describe(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = written()
-            schemas = document["components"]["schemas"]
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas["Problem"] = Problem.model_json_schema()
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)

@@ -15,6 +15,9 @@ ORDER_ANSWERED: Final = "order.answered.v1"
 ORDER_CANCEL: Final = "order.cancel.v1"
 ORDER_REQUOTE: Final = "order.requote.v1"
 
+# Who hears events, so that what is said before somebody first starts waits for him.
+CONSUMERS: Final = ("shop", "crm", "mes", "collector")
+
 SHOP: Final = "/shop"
 CRM: Final = "/crm"
 MES: Final = "/mes"
