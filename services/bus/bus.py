@@ -15,6 +15,7 @@ from services.bus import held, outbox, partitions
 from services.bus.inbox import Inbox, Received, Retry
 from services.bus.outbox import Entry
 from services.bus.relay import Relay
+from services.bus.watch import GAP_AFTER_US, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,6 @@ LOG: Final = logging.getLogger("touchstone.bus")
 RETRY_EVERY_S: Final = 0.25
 HOUSEKEEPING_S: Final = 6 * 3_600
 SECOND: Final = 1_000_000
-GAP_AFTER_S: Final = 60
 QUEUES: Final = 4
 
 
@@ -79,13 +79,15 @@ class Bus:
             known |= of_queue
         self.inbox = Inbox(self.consumer, database, known, self.now_us, retry, consuming)
         self.relay = Relay(database, transport, self.now_us)
+        self.watch = Watch(database, self.consumer, self.now_us)
         self.received = Received()
         self._tasks: list[asyncio.Task[None]] = []
         if handlers is not None:
             transport.consume(self.consumer, self.receive, queues)
-            transport.bury(self.consumer, self.inbox.bury_foreign)
         if commands:
-            transport.work(dict.fromkeys(commands, 1), self.receive)
+            transport.work(dict.fromkeys(commands, 1), self.receive, self.consumer)
+        if handlers is not None or commands:
+            transport.bury(self.consumer, self.inbox.bury_foreign)
 
     def now_us(self) -> int:
         """Return the present moment in microseconds since 1970 UTC."""
@@ -99,9 +101,8 @@ class Bus:
         """Begin to hear, to try again, and to send (unless a relay of its own does that). The database is open."""
         await self.database.write(lambda connection: partitions.ensure(connection, self.clock()))
         await self.transport.start()
-        self._tasks = [asyncio.create_task(self._retrying()), asyncio.create_task(self._housekeeping())]
-        if relay:
-            self._tasks.append(asyncio.create_task(self.relay.run()))
+        jobs = [self._retrying(), self._housekeeping(), self.watch.run(), *([self.relay.run()] if relay else [])]
+        self._tasks = [asyncio.create_task(job) for job in jobs]
 
     async def stop(self) -> None:
         """Stop everything; the transport is closed by whoever made it."""
@@ -145,7 +146,7 @@ class Bus:
 
     async def waiting(self, connection: AsyncConnection) -> Waiting:
         """Count what is held."""
-        return await held.waiting(connection, self.consumer, self.now_us() - GAP_AFTER_S * SECOND)
+        return await held.waiting(connection, self.consumer, self.now_us() - GAP_AFTER_US)
 
     async def backlog(self, connection: AsyncConnection) -> Backlog:
         """Count what is unsent."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
@@ -58,17 +59,18 @@ async def deliver(shares: Mapping[Deliveries, int], receive: Receive) -> None:
         arrived.clear()
         while any(deliveries.waiting for deliveries in shares):
             batch = {one: one.first(max(1, BATCH * weight // total)) for one, weight in shares.items()}
-            await _stored([message.body for messages in batch.values() for message in messages], receive)
+            bodies = [message.body for messages in batch.values() for message in messages]
+            await stored(partial(receive, bodies))
             for deliveries, messages in batch.items():
                 await deliveries.acknowledge(messages)
 
 
-async def _stored(bodies: list[bytes], receive: Receive) -> None:
-    """Hand over a batch until it is stored: given back to the broker it would only come again at once."""
+async def stored(store: Callable[[], Awaitable[object]]) -> None:
+    """Store a batch, however often it takes: given back to the broker it would only come again at once."""
     pause = FIRST_PAUSE_S
     while True:
         try:
-            await receive(bodies)
+            await store()
         except Exception as error:  # noqa: BLE001 - whatever it is, the messages stay with the broker
             LOG.warning("messages cannot be stored now: %s: %s", type(error).__name__, error)
             await asyncio.sleep(pause)

@@ -9,14 +9,15 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from services.bus.outbox import COMMANDS, CONSUMER, EVENTS
+from services.bus.transport import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from services.bus.message import Message
     from services.bus.transport import Listen, Outgoing, Receive
 
 LOG: Final = logging.getLogger("touchstone.bus")
+SHARE: Final = 100  # messages that a receiver gets before the next one has its turn
 
 
 class EmbeddedTransport:
@@ -32,8 +33,9 @@ class EmbeddedTransport:
         del queues
         self._consumers[consumer] = receive
 
-    def work(self, queues: Mapping[str, int], receive: Receive) -> None:
-        """Take commands."""
+    def work(self, queues: Mapping[str, int], receive: Receive, owner: str) -> None:
+        """Take commands, from all queues by turns whatever their weight."""
+        del owner  # there is no broker that could give up a message
         self._workers |= dict.fromkeys(queues, receive)
 
     def bury(self, consumer: str, receive: Callable[[bytes, str], Awaitable[None]]) -> None:
@@ -49,15 +51,15 @@ class EmbeddedTransport:
     async def publish(self, messages: Sequence[Outgoing]) -> set[int]:
         """Deliver; a message is confirmed when all its receivers have stored it."""
         refused: set[int] = set()
-        for receive, places in self._routes(messages, refused):
+        for receive, places in _turns(self._routes(messages, refused)):
             try:
                 await receive([messages[place].message.to_json() for place in places])
-            except Exception:
-                LOG.exception("%d messages could not be stored by their receiver; they will be sent again", len(places))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the messages stay in the outbox
+                LOG.warning("messages cannot be stored now: %s: %s", type(error).__name__, error)
                 refused.update(places)
         for place, (target, message) in enumerate(messages):
             if target == EVENTS and place not in refused:
-                self._tell(message)
+                tell(self._listeners, message)
         return set(range(len(messages))) - refused
 
     def _routes(self, messages: Sequence[Outgoing], refused: set[int]) -> list[tuple[Receive, list[int]]]:
@@ -80,13 +82,16 @@ class EmbeddedTransport:
             receive = self._workers.get(target.removeprefix(COMMANDS))
         return {target: receive} if receive else {}
 
-    def _tell(self, message: Message) -> None:
-        for message_type, callback in self._listeners:
-            if message.type == message_type:
-                callback(message)
-
     async def close(self) -> None:
         """Deliver nothing any more."""
         self._consumers.clear()
         self._workers.clear()
         self._listeners.clear()
+
+
+def _turns(routes: list[tuple[Receive, list[int]]]) -> Iterator[tuple[Receive, list[int]]]:
+    """Yield each receiver's messages in shares, by turns."""
+    for first in range(0, max((len(places) for _, places in routes), default=0), SHARE):
+        for receive, places in routes:
+            if places[first:]:
+                yield receive, places[first : first + SHARE]

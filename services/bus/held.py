@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
 from services.bus.message import Stream
 from services.bus.tables import held as table
+from services.bus.tables import inbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-_STREAMS: Final = {
-    "postgresql": "(SELECT value ->> 0 AS subject, value ->> 1 AS source "
-    "FROM json_array_elements(CAST(:streams AS json)))",
-    "sqlite": "(SELECT value ->> 0 AS subject, value ->> 1 AS source FROM json_each(:streams))",
-}
+UNREADABLE: Final = 0  # the place of what cannot be read
+# Streams and places go in as one JSON parameter: databases limit how many parameters a statement has.
+_STREAMS: Final = (
+    "(SELECT value ->> 0 AS subject, value ->> 1 AS source, CAST(value ->> 2 AS bigint) AS place FROM {array})"
+)
+_ARRAYS: Final = {"postgresql": "json_array_elements(CAST(:streams AS json))", "sqlite": "json_each(:streams)"}
 _LOCK: Final = (
     "SELECT i.subject, i.source, i.applied FROM bus_inbox i JOIN {streams} s ON i.subject = s.subject "
     "AND i.source = s.source WHERE i.consumer = :consumer ORDER BY i.subject, i.source"
@@ -28,20 +30,25 @@ _BEGIN: Final = (
     "INSERT INTO bus_inbox (consumer, subject, source) SELECT :consumer, subject, source FROM {streams} AS s "
     "WHERE true ON CONFLICT DO NOTHING"
 )
-_MOVE: Final = {
-    "postgresql": text(
-        "UPDATE bus_inbox SET applied = CAST(s.value ->> 2 AS bigint) FROM json_array_elements(CAST(:streams AS json)) "
-        "AS s WHERE consumer = :consumer AND subject = s.value ->> 0 AND source = s.value ->> 1"
-    ),
-    "sqlite": text(
-        "UPDATE bus_inbox SET applied = s.value ->> 2 FROM json_each(:streams) AS s "
-        "WHERE consumer = :consumer AND subject = s.value ->> 0 AND source = s.value ->> 1"
-    ),
-}
+_MOVE: Final = (
+    "UPDATE bus_inbox SET applied = s.place FROM {streams} AS s "
+    "WHERE consumer = :consumer AND bus_inbox.subject = s.subject AND bus_inbox.source = s.source"
+)
 _OF_STREAMS: Final = (
-    "SELECT h.id, h.subject, h.source, h.place, h.body, h.failures, h.due_at, h.dead_at FROM bus_held h "
+    "SELECT h.id, h.subject, h.source, h.place, h.body, h.due_at, h.dead_at FROM bus_held h "
     "JOIN {streams} s ON h.subject = s.subject AND h.source = s.source WHERE h.consumer = :consumer"
 )
+_AT: Final = "WHERE consumer = :consumer AND (subject, source, place) IN {streams}"
+_RELEASE: Final = f"DELETE FROM bus_held {_AT}"
+_SHELVE: Final = f"UPDATE bus_held SET due_at = NULL {_AT}"
+
+
+class Place(NamedTuple):
+    """Where a message belongs: a stream, and a number from 1."""
+
+    subject: str
+    source: str
+    place: int
 
 
 class Held(NamedTuple):
@@ -52,14 +59,8 @@ class Held(NamedTuple):
     source: str
     place: int
     body: bytes
-    failures: int = 0
     due_at: int | None = None
     dead_at: int | None = None
-
-    @property
-    def early(self) -> bool:
-        """Whether it only waits for the one before it."""
-        return self.due_at is None and self.dead_at is None
 
 
 class Waiting(NamedTuple):
@@ -73,7 +74,7 @@ class Waiting(NamedTuple):
 
 
 def _sql(connection: AsyncConnection, statement: str) -> Any:
-    return text(statement.format(streams=_STREAMS[connection.dialect.name]))
+    return text(statement.format(streams=_STREAMS.format(array=_ARRAYS[connection.dialect.name])))
 
 
 def _json(streams: Iterable[Sequence[Any]]) -> str:
@@ -94,9 +95,22 @@ async def lock(connection: AsyncConnection, consumer: str, streams: Sequence[Str
 
 async def move(connection: AsyncConnection, consumer: str, applied: dict[Stream, int]) -> None:
     """Write how far streams are applied now."""
-    if applied:
-        rows = _json((*stream, place) for stream, place in applied.items())
-        await connection.execute(_MOVE[connection.dialect.name], {"consumer": consumer, "streams": rows})
+    await _at(connection, _MOVE, consumer, [Place(*stream, place) for stream, place in applied.items()])
+
+
+async def release(connection: AsyncConnection, consumer: str, places: Sequence[Place]) -> None:
+    """Forget held messages, which have been applied."""
+    await _at(connection, _RELEASE, consumer, places)
+
+
+async def shelve(connection: AsyncConnection, consumer: str, places: Sequence[Place]) -> None:
+    """Let messages wait for the one before them, instead of for a moment."""
+    await _at(connection, _SHELVE, consumer, places)
+
+
+async def _at(connection: AsyncConnection, statement: str, consumer: str, places: Sequence[Place]) -> None:
+    if places:
+        await connection.execute(_sql(connection, statement), {"consumer": consumer, "streams": _json(places)})
 
 
 async def of_streams(connection: AsyncConnection, consumer: str, streams: Sequence[Stream]) -> list[Held]:
@@ -112,22 +126,16 @@ async def hold(connection: AsyncConnection, consumer: str, messages: Sequence[He
         await connection.execute(insert(table), rows)
 
 
-async def release(connection: AsyncConnection, consumer: str, ids: Sequence[str]) -> None:
-    """Forget held messages, which have been applied."""
-    if ids:
-        await connection.execute(delete(table).where(table.c.consumer == consumer, table.c.id.in_(ids)))
-
-
-async def find(connection: AsyncConnection, consumer: str, key: str) -> dict[str, Any] | None:
-    """Return a held message whole, None where none has this id."""
-    query = select(table).where(table.c.consumer == consumer, table.c.id == key).with_for_update()
+async def find(connection: AsyncConnection, consumer: str, place: Place) -> dict[str, Any] | None:
+    """Return the held message of a place whole, None where none is held."""
+    query = select(table).where(table.c.consumer == consumer).filter_by(**place._asdict()).with_for_update()
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
 async def put(connection: AsyncConnection, consumer: str, row: dict[str, Any]) -> None:
-    """Write a held message whole, over what was held under its id."""
-    await connection.execute(delete(table).where(table.c.consumer == consumer, table.c.id == row["id"]))
+    """Write a held message whole, over what was held at its place."""
+    await release(connection, consumer, [Place(row["subject"], row["source"], row["place"])])
     await connection.execute(insert(table).values(consumer=consumer, **row))
 
 
@@ -151,14 +159,20 @@ async def dead(connection: AsyncConnection, consumer: str, after: str, limit: in
     return [dict(row) for row in (await connection.execute(query.order_by(table.c.id).limit(limit))).mappings()]
 
 
+async def letter(connection: AsyncConnection, consumer: str, key: str) -> dict[str, Any] | None:
+    """Return the dead letter of this id, None where there is none."""
+    query = select(table).where(table.c.consumer == consumer, table.c.dead_at.is_not(None), table.c.id == key)
+    row = (await connection.execute(query.limit(1))).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
 async def revive(connection: AsyncConnection, consumer: str, ids: Sequence[str] | None, now: int) -> int:
     """Make readable dead letters (some, or all) due for a try now, with a clean slate; return how many."""
-    query = update(table).where(table.c.consumer == consumer, table.c.dead_at.is_not(None), table.c.place.is_not(None))
-    if ids is not None:
-        query = query.where(table.c.id == bindparam("key"))
+    query = update(table).where(table.c.consumer == consumer, table.c.dead_at.is_not(None), table.c.place != UNREADABLE)
     values = {"dead_at": None, "due_at": now, "failures": 0}
     if ids is None:
         return (await connection.execute(query.values(values))).rowcount
+    query = query.where(table.c.id == bindparam("key"))
     revived = 0
     for key in ids:
         revived += (await connection.execute(query.values(values), {"key": key})).rowcount
@@ -167,31 +181,47 @@ async def revive(connection: AsyncConnection, consumer: str, ids: Sequence[str] 
 
 async def discard(connection: AsyncConnection, consumer: str, key: str) -> bool:
     """Forget a dead letter that no stream waits for (one that could not be read); return whether there was one."""
-    query = delete(table).where(table.c.consumer == consumer, table.c.id == key, table.c.place.is_(None))
+    query = delete(table).where(table.c.consumer == consumer, table.c.id == key, table.c.place == UNREADABLE)
     return bool((await connection.execute(query)).rowcount)
 
 
 async def waiting(connection: AsyncConnection, consumer: str, early_before: int) -> Waiting:
-    """Count what is held. A stream has a gap if a message came before ``early_before`` and still waits for another.
-
-    A stream that waits for a message which is itself held, to be tried again or dead, has no gap.
-    """
+    """Count what is held. ``early_before``: see ``gaps``."""
     early = table.c.due_at.is_(None) & table.c.dead_at.is_(None)
     counts = select(
         func.count().filter(early),
         func.count().filter(table.c.due_at.is_not(None) & table.c.dead_at.is_(None)),
         func.count().filter(table.c.dead_at.is_not(None)),
-        func.count().filter(table.c.place.is_(None)),
+        func.count().filter(table.c.place == UNREADABLE),
     ).where(table.c.consumer == consumer)
     parked, retrying, buried, unreadable = (await connection.execute(counts)).one()
-    held = table.alias()
+    missing = await connection.scalar(select(func.count()).select_from(_gaps(consumer, early_before).subquery()))
+    return Waiting(parked, retrying, buried, int(missing or 0), unreadable)
+
+
+async def gaps(connection: AsyncConnection, consumer: str, early_before: int, limit: int) -> list[Place]:
+    """Return places of messages that are missing: later ones of their streams came before ``early_before`` and wait.
+
+    A stream that waits for a message which is itself held, to be tried again or dead, has no gap.
+    """
+    query = _gaps(consumer, early_before).order_by("subject", "source").limit(limit)
+    return [Place._make(row) for row in (await connection.execute(query)).all()]
+
+
+def _gaps(consumer: str, early_before: int) -> Any:
+    following = inbox.c.applied + 1
+    of_stream = (inbox.c.consumer == table.c.consumer) & (inbox.c.subject == table.c.subject)
+    at_place = table.alias()
     known = (
-        select(held.c.id)
-        .where(held.c.consumer == consumer, held.c.subject == table.c.subject, held.c.source == table.c.source)
-        .where(or_(held.c.due_at.is_not(None), held.c.dead_at.is_not(None)))
+        select(at_place.c.id)
+        .where(at_place.c.consumer == consumer, at_place.c.subject == inbox.c.subject)
+        .where(at_place.c.source == inbox.c.source, at_place.c.place == following)
         .exists()
     )
-    behind = select(table.c.subject, table.c.source).distinct()
-    behind = behind.where(table.c.consumer == consumer, early, table.c.arrived_at < early_before, ~known)
-    gaps = await connection.scalar(select(func.count()).select_from(behind.subquery()))
-    return Waiting(parked, retrying, buried, int(gaps or 0), unreadable)
+    return (
+        select(inbox.c.subject, inbox.c.source, following.label("place"))
+        .distinct()
+        .select_from(table.join(inbox, of_stream & (inbox.c.source == table.c.source)))
+        .where(table.c.consumer == consumer, table.c.due_at.is_(None), table.c.dead_at.is_(None))
+        .where(table.c.arrived_at < early_before, ~known)
+    )

@@ -8,6 +8,7 @@ is received everything of it is in the database, so the broker may forget it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import logging
 import sqlite3
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.bus import held as store
 from services.bus.database import undone
-from services.bus.held import Held
+from services.bus.held import Held, Place
 from services.bus.message import Message, Refusal, Stream, Unreadable, read
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ _MACHINE: Final = {
     sqlite3.SQLITE_READONLY,
 }
 _MACHINE_CLASSES: Final = ("08", "53", "57", "58")
+_CANCELED: Final = "57014"  # a statement that took too long: that may well be the message's fault
+_MACHINE_ERRNOS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE}
 
 
 class HandlerFailed(Exception):
@@ -55,6 +58,11 @@ class HandlerFailed(Exception):
     def __init__(self, message: Message, body: bytes, cause: Exception) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}")
         self.message, self.body, self.cause = message, body, cause
+
+    @property
+    def reason(self) -> str:
+        """What went wrong, as any database can store it."""
+        return str(self).encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")[:REASON_KEPT]
 
 
 @dataclass(frozen=True)
@@ -115,27 +123,36 @@ class Inbox:
     async def receive(self, bodies: Sequence[bytes]) -> Received:
         """Apply or hold messages; on return all of it is stored. Raises where the database cannot be used."""
         messages: list[tuple[Message, bytes]] = []
-        unreadable: list[tuple[bytes, str]] = []
+        total = Received()
         for body in bodies:
             try:
                 messages.append((read(body), body))
             except Unreadable as error:
-                unreadable.append((body, str(error)))
-        total = Received()
-        for body, reason in unreadable:
-            await self.database.write(partial(self._bury_unreadable, body, reason))
-            total.unreadable += 1
+                await self.database.write(partial(self._bury_unreadable, body, str(error)))
+                total.unreadable += 1
+        await self._take_in(messages, total)
+        return total
+
+    async def _take_in(self, messages: Sequence[tuple[Message, bytes]], total: Received) -> None:
         while messages:
             try:
-                received = await self.database.write(partial(self._apply, messages))
-            except HandlerFailed as failure:
-                # What the batch did is undone. The one that failed is held now, and the rest goes again without it.
-                total.add(await self._failed(failure))
-                messages = [(message, body) for message, body in messages if message.id != failure.message.id]
+                total.add(await self.database.write(partial(self._apply, messages)))
+            except HandlerFailed as error:
+                failure = error
+            except DBAPIError as error:
+                if _not_its_fault(error):
+                    raise
+                if len(messages) > 1:
+                    # No handler raised it (a constraint may be checked at commit): each alone shows whose fault it is.
+                    for one in messages:
+                        await self._take_in([one], total)
+                    return
+                failure = HandlerFailed(*messages[0], error)
             else:
-                total.add(received)
-                break
-        return total
+                return
+            # What the batch did is undone. The one that failed is held now, and the rest goes again without it.
+            total.add(await self._failed(failure))
+            messages = [(message, body) for message, body in messages if _place(message) != _place(failure.message)]
 
     async def retry_due(self) -> Received:
         """Try again what is due."""
@@ -156,6 +173,7 @@ class Inbox:
             connection, self.consumer, {s: states[s].applied for s in streams if states[s].applied > applied[s]}
         )
         await store.release(connection, self.consumer, work.released)
+        await store.shelve(connection, self.consumer, work.shelved)
         await store.hold(connection, self.consumer, list(work.parked.values()), self.clock())
         return work.received
 
@@ -181,21 +199,19 @@ class Inbox:
             applied = (await store.lock(connection, self.consumer, [message.stream]))[message.stream]
             if message.place <= applied:  # another process has got it done meanwhile
                 return None
-            before = await store.find(connection, self.consumer, message.id)
+            before = await store.find(connection, self.consumer, _place(message))
             failures = 1 + (before["failures"] if before else 0)
             dead = given_up or failures >= self.retry.limit
             row = {
+                **_place(message)._asdict(),
                 "id": message.id,
-                "subject": message.stream.subject,
-                "source": message.source,
-                "place": message.place,
                 "type": message.type,
                 "body": failure.body,
                 "arrived_at": before["arrived_at"] if before else now,
                 "failures": failures,
                 "due_at": None if dead else now + self.retry.wait_us(failures),
                 "dead_at": now if dead else None,
-                "reason": str(failure)[:REASON_KEPT],
+                "reason": failure.reason,
             }
             await store.put(connection, self.consumer, row)
             return failures if dead else None
@@ -211,7 +227,7 @@ class Inbox:
     async def _bury_unreadable(self, body: bytes, reason: str, connection: AsyncConnection) -> None:
         now = self.clock()
         key = f"sha256:{hashlib.sha256(body).hexdigest()}"
-        row: dict[str, Any] = {"id": key, "body": body, "arrived_at": now, "dead_at": now, "reason": reason}
+        row = Held(key, key, "", store.UNREADABLE, body, dead_at=now)._asdict() | {"arrived_at": now, "reason": reason}
         await store.put(connection, self.consumer, row)
         LOG.error("a message cannot be read, so some order lacks it: %s", reason, extra={"consumer": self.consumer})
 
@@ -225,12 +241,14 @@ class Inbox:
                 await self._bury_unreadable(body, str(error), connection)
                 return
             applied = (await store.lock(connection, self.consumer, [message.stream]))[message.stream]
-            if message.place <= applied or await store.find(connection, self.consumer, message.id):
+            if message.place <= applied or await store.find(connection, self.consumer, _place(message)):
                 return
             now = self.clock()
-            row = Held(message.id, *message.stream, message.place, body)._asdict() | {"arrived_at": now, "dead_at": now}
-            await store.put(connection, self.consumer, row | {"type": message.type, "reason": reason})
-            LOG.error("the broker gave up a message: %s", reason, extra={"consumer": self.consumer})
+            row = Held(message.id, *_place(message), body, dead_at=now)._asdict()
+            row |= {"arrived_at": now, "type": message.type, "reason": reason}
+            await store.put(connection, self.consumer, row)
+            fields = {"order_id": message.subject, "message_id": message.id, "consumer": self.consumer}
+            LOG.error("the broker gave up a message: %s", reason, extra=fields)
 
         await self.database.write(work)
 
@@ -242,8 +260,9 @@ class _Work:
         self.inbox, self.connection, self.states = inbox, connection, states
         self.now = inbox.clock()
         self.received = Received()
-        self.parked: dict[str, Held] = {}
-        self.released: list[str] = []
+        self.parked: dict[Place, Held] = {}
+        self.released: list[Place] = []
+        self.shelved: list[Place] = []
 
     async def take(self, message: Message, body: bytes) -> None:
         """Apply a message and whatever waited for it, or hold it, or drop it as a duplicate."""
@@ -253,13 +272,17 @@ class _Work:
             await self._run(state, message, body)
             await self._drain(state)
         elif message.place > state.applied and known is None:
-            early = Held(message.id, *message.stream, message.place, body)
-            state.held[message.place] = self.parked[message.id] = early
+            early = Held(message.id, *_place(message), body)
+            state.held[message.place] = self.parked[_place(message)] = early
             self.received.parked += 1
+        elif known is not None and known.due_at is not None and message.place > state.applied and self._due(known):
+            # It failed once, and now the one before it fails or is missing: its turn comes after that one.
+            state.held[message.place] = known._replace(due_at=None)
+            self.shelved.append(_place(message))
         else:
             self.received.duplicates += 1
             if known is not None and message.place <= state.applied:
-                self.released.append(known.id)
+                self.released.append(_place(message))
 
     def _due(self, held: Held) -> bool:
         return held.dead_at is None and (held.due_at is None or held.due_at <= self.now)
@@ -274,17 +297,20 @@ class _Work:
         state.applied = message.place
         self.received.applied += 1
         held = state.held.pop(message.place, None)
-        if held is not None and self.parked.pop(held.id, None) is None:
-            self.released.append(held.id)
+        if held is not None and self.parked.pop(_place(message), None) is None:
+            self.released.append(_place(message))
+
+
+def _place(message: Message) -> Place:
+    return Place(*message.stream, message.place)
 
 
 def _not_its_fault(error: Exception) -> bool:
-    """Whether a handler's error says that the database, not the message, is in trouble."""
-    if isinstance(error, OSError | TimeoutError):
-        return True
+    """Whether an error says that the machine or the database, not the message, is in trouble."""
     if not isinstance(error, DBAPIError):
-        return False
+        return isinstance(error, OSError) and error.errno in _MACHINE_ERRNOS
     code = getattr(error.orig, "sqlite_errorcode", None)
     state = str(getattr(error.orig, "sqlstate", None) or "")
-    trouble = state.startswith(_MACHINE_CLASSES) or (code is not None and code & 0xFF in _MACHINE)
+    trouble = state.startswith(_MACHINE_CLASSES) and state != _CANCELED
+    trouble = trouble or (code is not None and code & 0xFF in _MACHINE)
     return error.connection_invalidated or undone(error) or trouble

@@ -12,6 +12,8 @@ SPEC: Final = "1.0"
 INTEGER: Final = "Integer"
 MEDIA_TYPE: Final = "application/cloudevents+json"
 LARGEST_SEQUENCE: Final = 2**63 - 1
+# Databases index these texts, and PostgreSQL's index rows end at 2,704 bytes.
+LONGEST_TEXT: Final = 500
 
 
 class Unreadable(ValueError):
@@ -103,23 +105,27 @@ def _text(document: dict[str, Any], name: str) -> str:
     value = document.get(name)
     if not isinstance(value, str) or not value or "\0" in value:
         raise Unreadable(f"`{name}` is missing or no text")
+    if len(value.encode()) > LONGEST_TEXT:
+        raise Unreadable(f"`{name}` is longer than {LONGEST_TEXT} bytes")
     return value
 
 
 def _moment(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise Unreadable("`time` is no moment with a time zone (ISO 8601)")
-    return moment.astimezone(UTC)
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Unreadable(f"`time` is no moment ({error})") from error
+    raise Unreadable("`time` is no moment with a time zone (ISO 8601)")
 
 
 def _sequence(document: dict[str, Any]) -> int | None:
     value = document.get("sequence")
     if value is None and "sequencetype" not in document:
         return None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and 0 < int(value) <= LARGEST_SEQUENCE:
-        return int(value)
+    if isinstance(value, str) and len(value) < 20 and value.isascii() and value.isdigit():
+        number = int(value)
+        if 0 < number <= LARGEST_SEQUENCE:
+            return number
     raise Unreadable("`sequence` is no whole number from 1 on")

@@ -47,7 +47,15 @@ _SEND: Final = text(
 _UNSENT: Final = (
     "SELECT p.number, p.target, p.attempts, o.id, o.type, o.subject, o.source, o.sequence, o.time, o.traceparent, "
     "o.data FROM bus_pending p JOIN bus_outbox o ON o.position = p.position AND o.recorded_at = p.recorded_at "
-    "WHERE p.due_at <= :now ORDER BY p.number LIMIT :limit"
+    # What never failed goes first: thousands that nobody takes must not hold up the rest.
+    "WHERE p.due_at <= :now ORDER BY p.due_at, p.number LIMIT :limit"
+)
+# Embedded, sending is handling: a flood of commands of one class must leave room in each window for the others.
+_UNSENT_BY_TURNS: Final = (
+    "SELECT p.number, p.target, p.attempts, o.id, o.type, o.subject, o.source, o.sequence, o.time, o.traceparent, "
+    "o.data FROM (SELECT *, row_number() OVER (PARTITION BY target ORDER BY due_at, number) AS turn FROM "
+    "(SELECT * FROM bus_pending WHERE due_at <= :now ORDER BY due_at, number LIMIT 20 * :limit)) AS p "
+    "JOIN bus_outbox o ON o.position = p.position ORDER BY p.turn, p.number LIMIT :limit"
 )
 _SENT: Final = {
     "postgresql": text(
@@ -154,8 +162,9 @@ def _message(entry: Entry, sequence: int | None) -> Message:
 
 async def unsent(connection: AsyncConnection, now: int, limit: int) -> list[Unsent]:
     """Return the first messages that are due; in PostgreSQL locked, and without those that another relay has."""
-    lock = " FOR UPDATE OF p SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
-    rows = await connection.execute(text(_UNSENT + lock), {"now": now, "limit": limit})
+    postgresql = connection.dialect.name == "postgresql"
+    statement = _UNSENT + " FOR UPDATE OF p SKIP LOCKED" if postgresql else _UNSENT_BY_TURNS
+    rows = await connection.execute(text(statement), {"now": now, "limit": limit})
     return [Unsent(row[0], row[1], row[2], _stored(row[3:])) for row in rows.all()]
 
 

@@ -26,6 +26,9 @@ async def ensure(connection: AsyncConnection, now: datetime) -> None:
         name = f"bus_outbox_{begin:%Y_%m}"
         if await connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None:
             continue
+        if begin <= now:
+            # Writers wait: a row that one of them adds meanwhile lies in the default partition, where it may not stay.
+            await connection.execute(text("LOCK TABLE ONLY bus_outbox IN SHARE ROW EXCLUSIVE MODE"))
         since, until = _micros(begin), _micros(end)
         # Rows that came before their partition lie in the default one, which must let go of them first.
         theirs = f"FROM bus_outbox_rest WHERE recorded_at >= {since} AND recorded_at < {until}"

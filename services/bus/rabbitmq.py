@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import aio_pika
@@ -15,9 +16,11 @@ from yarl import URL
 
 from instrumentation.errors import BadInput
 from services.bus import topology
-from services.bus.delivery import Deliveries, deliver
+from services.bus.delivery import Deliveries, deliver, stored
 from services.bus.message import MEDIA_TYPE, Unreadable, read
 from services.bus.outbox import COMMANDS, CONSUMER, EVENTS
+from services.bus.topology import DELIVERY_LIMIT
+from services.bus.transport import tell
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -41,24 +44,37 @@ LOST: Final = (AMQPError, ProtocolError, OSError, asyncio.TimeoutError)
 class _Consumer:
     receive: Receive
     queues: int
-    bury: Callable[[bytes, str], Awaitable[None]] | None = None
-    taken: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Worker:
+    queues: Mapping[str, int]
+    receive: Receive
+    owner: str
 
 
 class RabbitTransport:
     """Carries messages through one RabbitMQ broker or cluster.
 
     ``topology``: consumers elsewhere and how many queues each has, so that what is said before they first start waits
-    for them. Raises BadInput where the address is none.
+    for them. ``delivery_limit``: how often the broker delivers a message before it gives it up. Raises BadInput where
+    the address is none.
     """
 
-    def __init__(self, address: str, topology: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        topology: Mapping[str, int] | None = None,
+        *,
+        delivery_limit: int = DELIVERY_LIMIT,
+    ) -> None:
         url = URL(address)
         if url.scheme not in {"amqp", "amqps"} or not url.host:
             raise BadInput("the bus address is none; write amqp://USER:PASSWORD@HOST:PORT/")
-        self._url, self._elsewhere = url, dict(topology or {})
+        self._url, self._elsewhere, self._limit = url, dict(topology or {}), delivery_limit
         self._consumers: dict[str, _Consumer] = {}
-        self._workers: list[tuple[dict[str, int], Receive]] = []
+        self._workers: list[_Worker] = []
+        self._undertakers: dict[str, Callable[[bytes, str], Awaitable[None]]] = {}
         self._listeners: list[tuple[str, Listen]] = []
         self._exchanges: dict[str, AbstractExchange] = {}
         self._running: asyncio.Task[None] | None = None
@@ -70,11 +86,11 @@ class RabbitTransport:
 
     def bury(self, consumer: str, receive: Callable[[bytes, str], Awaitable[None]]) -> None:
         """Hear, with the reason, of messages to this consumer that the broker gave up by itself."""
-        self._consumers[consumer].bury = receive
+        self._undertakers[consumer] = receive
 
-    def work(self, queues: Mapping[str, int], receive: Receive) -> None:
+    def work(self, queues: Mapping[str, int], receive: Receive, owner: str) -> None:
         """Take commands, from each queue in proportion to its weight."""
-        self._workers.append((dict(queues), receive))
+        self._workers.append(_Worker(dict(queues), receive, owner))
 
     def listen(self, message_type: str, callback: Listen) -> None:
         """Hear events of a type in this process, while it is connected."""
@@ -130,7 +146,12 @@ class RabbitTransport:
         while True:
             try:
                 await self._session()
-            except LOST as error:
+            except asyncio.CancelledError:
+                # The libraries cancel what waits for a connection that is lost; only close() means it.
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                LOG.warning("the connection to the broker was lost, trying again")
+            except Exception as error:  # noqa: BLE001 - whatever it is, this loop must go on, or nothing is heard again
                 LOG.warning("no connection to the broker, trying again: %s: %s", type(error).__name__, error)
             pause = FIRST_PAUSE_S if self._connected.is_set() else min(2 * pause, LONGEST_PAUSE_S)
             self._connected.clear()
@@ -156,9 +177,14 @@ class RabbitTransport:
         await topology.declare_exchanges(channel)
         for consumer, queues in self._elsewhere.items():
             if consumer not in self._consumers:
-                await topology.declare_consumer(channel, consumer, queues)
+                await topology.declare_consumer(channel, consumer, queues, self._limit)
         for name, one in self._consumers.items():
-            await topology.declare_consumer(channel, name, one.queues)
+            await topology.declare_consumer(channel, name, one.queues, self._limit)
+        for name in self._undertakers:
+            await topology.declare_dead(channel, name)
+        for worker in self._workers:
+            for name in worker.queues:
+                await topology.declare_commands(channel, name, worker.owner, self._limit)
         names = [topology.EVENTS_EXCHANGE, topology.COMMANDS_EXCHANGE]
         names += [topology.events_exchange(consumer) for consumer in {*self._elsewhere, *self._consumers}]
         self._exchanges = {name: await channel.get_exchange(name, ensure=False) for name in names}
@@ -167,9 +193,8 @@ class RabbitTransport:
         jobs: list[Coroutine[Any, Any, None]] = []
         for name, one in self._consumers.items():
             jobs.append(self._consuming(connection, name, one))
-            if one.bury is not None:
-                jobs.append(self._burying(connection, name, one.bury))
-        jobs += [self._working(connection, queues, receive) for queues, receive in self._workers]
+        jobs += [self._burying(connection, name, bury) for name, bury in self._undertakers.items()]
+        jobs += [self._working(connection, worker) for worker in self._workers]
         if self._listeners:
             jobs.append(self._listening(connection))
         return jobs
@@ -195,19 +220,17 @@ class RabbitTransport:
             await bound.unbind(topology.events_exchange(name), "1")
         await _first(discover(), deliver({deliveries: 1}, one.receive), _watch(channel))
 
-    async def _working(self, connection: AbstractConnection, queues: dict[str, int], receive: Receive) -> None:
+    async def _working(self, connection: AbstractConnection, worker: _Worker) -> None:
         shares: dict[Deliveries, int] = {}
         watches = []
-        owner = next(iter(self._consumers), "commands")
-        for name, weight in queues.items():
+        for name, weight in worker.queues.items():
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=PREFETCH_BY_WEIGHT * weight)
-            await topology.declare_commands(channel, name, owner)
             deliveries = Deliveries(channel)
             await deliveries.take(topology.commands_queue(name))
             shares[deliveries] = weight
             watches.append(_watch(channel))
-        await _first(deliver(shares, receive), *watches)
+        await _first(deliver(shares, worker.receive), *watches)
 
     async def _burying(
         self, connection: AbstractConnection, name: str, bury: Callable[[bytes, str], Awaitable[None]]
@@ -217,7 +240,7 @@ class RabbitTransport:
         queue = await channel.get_queue(topology.dead_queue(name), ensure=False)
         async with queue.iterator() as buried:
             async for message in buried:
-                await bury(message.body, f"the broker gave it up: {_reason(message)}")
+                await stored(partial(bury, message.body, f"the broker gave it up: {_reason(message)}"))
                 await message.ack()
 
     async def _listening(self, connection: AbstractConnection) -> None:
@@ -227,21 +250,13 @@ class RabbitTransport:
             await queue.bind(topology.EVENTS_EXCHANGE, message_type)
         async with queue.iterator(no_ack=True) as heard:
             async for message in heard:
-                self._tell(message.body)
-
-    def _tell(self, body: bytes) -> None:
-        with contextlib.suppress(Unreadable):
-            message = read(body)
-            for message_type, callback in self._listeners:
-                if message.type == message_type:
-                    callback(message)
+                with contextlib.suppress(Unreadable):
+                    tell(self._listeners, read(message.body))
 
     async def close(self) -> None:
         """Stop delivering and disconnect."""
         if self._running is not None:
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+            await _ended([self._running])
             self._running = None
         self._connected.clear()
 

@@ -33,7 +33,7 @@ class Relay:
         self, database: Database, transport: Transport, clock: Callable[[], int], window: int = WINDOW
     ) -> None:
         self.database, self.transport, self.clock, self.window = database, transport, clock, window
-        self.confirmed = 0
+        self.offered = self.confirmed = 0
 
     async def once(self) -> int:
         """Send one window; return how many messages were confirmed."""
@@ -58,6 +58,7 @@ class Relay:
         return len(confirmed)
 
     async def _send(self, unsent: list[Unsent]) -> set[int]:
+        self.offered += len(unsent)
         confirmed = await self.transport.publish([Outgoing(row.target, row.message) for row in unsent])
         self.confirmed += len(confirmed)
         return confirmed

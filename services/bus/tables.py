@@ -47,6 +47,7 @@ pending = Table(
     Column("target", Text, nullable=False),
     Column("attempts", BigInteger, nullable=False, server_default="0"),
     Column("due_at", BigInteger, nullable=False, server_default="0"),
+    Index("bus_pending_due", "due_at", "number"),
 )
 
 # The last sequence that each consumer has applied of each stream.
@@ -59,15 +60,16 @@ inbox = Table(
     Column("applied", BigInteger, nullable=False, server_default="0"),
 )
 
-# Messages that came and are not applied: parked behind a missing one, waiting for a retry, or dead.
+# Messages that came and are not applied: parked behind a missing one, waiting for a retry, or dead. The key is the
+# place, not the id: two sources may give one id. What cannot be read has no place: its subject is its id, its place 0.
 held = Table(
     "bus_held",
     metadata,
     Column("consumer", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("subject", Text),
-    Column("source", Text),
-    Column("place", BigInteger),
+    Column("subject", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
     Column("type", Text),
     Column("body", LargeBinary, nullable=False),
     Column("arrived_at", BigInteger, nullable=False),
@@ -75,6 +77,6 @@ held = Table(
     Column("due_at", BigInteger),
     Column("dead_at", BigInteger),
     Column("reason", Text),
-    Index("bus_held_stream", "consumer", "subject", "source"),
+    Index("bus_held_id", "consumer", "id"),
     Index("bus_held_due", "consumer", "due_at"),
 )

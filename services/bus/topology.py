@@ -13,7 +13,7 @@ from aio_pika import ExchangeType
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 if TYPE_CHECKING:
-    from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue
+    from aio_pika.abc import AbstractChannel, AbstractConnection
 
 EVENTS_EXCHANGE: Final = "touchstone.events"
 COMMANDS_EXCHANGE: Final = "touchstone.commands"
@@ -23,7 +23,6 @@ HASHED_BY: Final = "subject"
 DELIVERY_LIMIT: Final = 1_000
 _QUORUM: Final[dict[str, Any]] = {"x-queue-type": "quorum"}
 _KEEPING: Final = _QUORUM | {
-    "x-delivery-limit": DELIVERY_LIMIT,
     "x-dead-letter-exchange": DEAD_EXCHANGE,
     "x-dead-letter-strategy": "at-least-once",
     "x-overflow": "reject-publish",
@@ -57,32 +56,34 @@ async def declare_exchanges(channel: AbstractChannel) -> None:
     await channel.declare_exchange(DEAD_EXCHANGE, ExchangeType.DIRECT, durable=True)
 
 
-async def declare_consumer(channel: AbstractChannel, consumer: str, queues: int) -> list[AbstractQueue]:
-    """Make a consumer's exchange, queues and dead-letter queue; return its queues of events."""
+async def declare_consumer(channel: AbstractChannel, consumer: str, queues: int, limit: int) -> None:
+    """Make a consumer's exchange, queues of events and dead-letter queue. ``limit``: of deliveries of one message."""
     exchange = await channel.declare_exchange(
         events_exchange(consumer), "x-consistent-hash", durable=True, arguments={"hash-header": HASHED_BY}
     )
     await exchange.bind(EVENTS_EXCHANGE, "#")
-    buried = await channel.declare_queue(dead_queue(consumer), durable=True, arguments=_QUORUM)
-    await buried.bind(DEAD_EXCHANGE, consumer)
-    return [await _declare_events(channel, exchange, consumer, number) for number in range(queues)]
+    await declare_dead(channel, consumer)
+    arguments = _keeping(consumer, limit) | {"x-single-active-consumer": True}
+    for number in range(queues):
+        queue = await channel.declare_queue(events_queue(consumer, number), durable=True, arguments=arguments)
+        await queue.bind(exchange, "1")  # the routing key is the queue's weight in the hash ring
 
 
-async def _declare_events(
-    channel: AbstractChannel, exchange: AbstractExchange, consumer: str, number: int
-) -> AbstractQueue:
-    arguments = _KEEPING | {"x-single-active-consumer": True, "x-dead-letter-routing-key": consumer}
-    queue = await channel.declare_queue(events_queue(consumer, number), durable=True, arguments=arguments)
-    await queue.bind(exchange, "1")  # the routing key is the queue's weight in the hash ring
-    return queue
+async def declare_dead(channel: AbstractChannel, consumer: str) -> None:
+    """Make the queue of what the broker gives up on the way to a consumer."""
+    queue = await channel.declare_queue(dead_queue(consumer), durable=True, arguments=_QUORUM)
+    await queue.bind(DEAD_EXCHANGE, consumer)
 
 
-async def declare_commands(channel: AbstractChannel, name: str, consumer: str) -> AbstractQueue:
-    """Make the queue of a class of commands; what the broker gives up of it goes to the consumer's dead letters."""
-    arguments = _KEEPING | {"x-dead-letter-routing-key": consumer}
+async def declare_commands(channel: AbstractChannel, name: str, owner: str, limit: int) -> None:
+    """Make the queue of a class of commands; what the broker gives up of it goes to the owner's dead letters."""
+    arguments = _keeping(owner, limit)
     queue = await channel.declare_queue(commands_queue(name), durable=True, arguments=arguments)
     await queue.bind(COMMANDS_EXCHANGE, name)
-    return queue
+
+
+def _keeping(consumer: str, limit: int) -> dict[str, Any]:
+    return _KEEPING | {"x-delivery-limit": limit, "x-dead-letter-routing-key": consumer}
 
 
 async def surplus(connection: AbstractConnection, consumer: str, queues: int) -> list[str]:

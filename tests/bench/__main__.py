@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 
 from tests.bench.aims import failures, judged
+from tests.bench.bus import carrying
 from tests.bench.contests import Bench, Figures, reading_xes, replaying
 from tests.bench.environments import ROOT
 from tests.bench.live import ingesting
@@ -26,10 +27,11 @@ from tests.bench.reporting import print_report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GROUPS: Final = ("replay", "xes", "live")
+GROUPS: Final = ("replay", "xes", "live", "bus")
 FULL: Final = 100_000_000
 XES_EVENTS: Final = 1_000_000
 LIVE_EVENTS: Final = 20_000
+BUS_EVENTS: Final = 20_000
 WIDTH: Final = 140
 
 
@@ -69,6 +71,8 @@ class _Measuring:
             count = self.options.live_events
             events = self.maker.submit(cloudevents, count, self.bench.cache).result()
             found["live"] = ingesting(self.bench, events, count)
+        if self._wants("bus"):
+            found["bus"] = carrying(self.bench, self.options.bus_events)
         if self._wants("replay") and self.options.full:
             found["replay"][str(FULL)] = self._replay(FULL)
         return found
@@ -113,6 +117,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--peers", type=lambda text: tuple(text.split(",")), help="only these peers, with commas")
     parser.add_argument("--xes-events", type=int, default=XES_EVENTS, help="size of the XES log")
     parser.add_argument("--live-events", type=int, default=LIVE_EVENTS, help="events to post to the live collector")
+    parser.add_argument("--bus-events", type=int, default=BUS_EVENTS, help="events to send over the bus")
     parser.add_argument("--cache", type=Path, default=caches / "touchstone" / "bench", help="where logs and peers lie")
     parser.add_argument("--reports", type=Path, default=ROOT / "build" / "reports", help="where the report goes")
     return parser.parse_args(arguments)

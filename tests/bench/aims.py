@@ -27,6 +27,8 @@ AIMS: Final = (
     Aim("packed XES within 1.5 times of rustxes", ("xes", "gz", "rustxes", "ratio"), 1.5),
     Aim("plain XES within 1.5 times of lxml", ("xes", "plain", "lxml", "ratio"), 1.5),
     Aim("packed XES within 1.5 times of lxml", ("xes", "gz", "lxml", "ratio"), 1.5),
+    Aim("the bus at least half as fast as raw aio-pika", ("bus", "end to end", "aio-pika", "ratio"), 2.0),
+    Aim("the worker's processor time within 1.3 times of a raw one", ("bus", "worker", "aio-pika", "ratio_cpu"), 1.3),
 )
 
 
@@ -46,7 +48,7 @@ def failures(document: Mapping[str, Any]) -> list[str]:
     """Return what should have run and did not."""
     return [
         f"{group} {size} {name}: {figures['failed']}"
-        for group in ("replay", "xes", "live")
+        for group in ("replay", "xes", "live", "bus")
         for size, rows in document[group].items()
         for name, figures in rows.items()
         if "failed" in figures

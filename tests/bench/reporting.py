@@ -15,6 +15,7 @@ TITLES: Final = {
     "replay": "Replay of {size} events, whole processes",
     "xes": "Reading XES ({size}) into columns, whole processes",
     "live": "Live ingestion into {size} clients, batches of 500 events",
+    "bus": "The bus ({size}), PostgreSQL and RabbitMQ with quorum queues; CPU and memory of the consumer",
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[2]
-KEYS = {"source", "promise", "machine", "runs", "replay", "xes", "live", "aims", "failed", "report"}
+KEYS = {"source", "promise", "machine", "runs", "replay", "xes", "live", "bus", "aims", "failed", "report"}
 FIGURES = {
     "version",
     "events",
@@ -121,5 +121,10 @@ def test_aims_are_judged_by_the_figures(ratio: float, *, met: bool) -> None:
 
 
 def test_failures_name_what_failed() -> None:
-    document = {"replay": {"10": {"polars": {"failed": "no memory"}, "pm4py": {"skipped": "x"}}}, "xes": {}, "live": {}}
+    document = {
+        "replay": {"10": {"polars": {"failed": "no memory"}, "pm4py": {"skipped": "x"}}},
+        "xes": {},
+        "live": {},
+        "bus": {},
+    }
     assert failures(document) == ["replay 10 polars: no memory"]

@@ -38,9 +38,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "bus_held",
-        *(sa.Column(name, sa.Text, primary_key=True) for name in ("consumer", "id")),
-        *(sa.Column(name, sa.Text) for name in ("subject", "source")),
-        sa.Column("place", sa.BigInteger),
+        *(sa.Column(name, sa.Text, primary_key=True) for name in ("consumer", "subject", "source")),
+        sa.Column("place", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.Text, nullable=False),
         sa.Column("type", sa.Text),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("arrived_at", sa.BigInteger, nullable=False),
@@ -48,7 +48,8 @@ def upgrade() -> None:
         *(sa.Column(name, sa.BigInteger) for name in ("due_at", "dead_at")),
         sa.Column("reason", sa.Text),
     )
-    op.create_index("bus_held_stream", "bus_held", ["consumer", "subject", "source"])
+    op.create_index("bus_pending_due", "bus_pending", ["due_at", "number"])
+    op.create_index("bus_held_id", "bus_held", ["consumer", "id"])
     op.create_index("bus_held_due", "bus_held", ["consumer", "due_at"])
 
 

@@ -1,0 +1,344 @@
+"""The desk's own knowledge, without I/O: an order's file, and what events, commands and people make of it.
+
+Where a file lies depends on the workshop's events, in their sequence, and on the desk's own decisions, in their
+order; the shop's events bring facts only. So it does not matter which system's event comes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from instrumentation.errors import TouchstoneError
+from services.contract import MES, OWNER, SHOP, Money, OrderFacts, Status, StatusChanged
+from services.crm.rules import Quote, Rules, Standing, judge
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+RULE: Final = "rule"
+CUSTOMER: Final = "the customer"
+
+
+class Tray(StrEnum):
+    """Where a file lies."""
+
+    PRICING = "pricing"  # nothing to decide yet
+    WAITING = "waiting"  # on the desk
+    ASKED = "asked"  # the customer's turn
+    APPROVED = "approved"
+    MAKING = "making"  # the workshop has begun: what was decided stands
+    SHIPPED = "shipped"
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class Question(StrEnum):
+    """How things stand between the desk and the customer."""
+
+    NONE = "none"
+    OPEN = "open"
+    ANSWERED = "answered"
+
+
+class Action(StrEnum):
+    """What a decision does."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    ASK = "ask"
+    CANCEL = "cancel"
+    CLOSE = "close"
+    HOLD = "hold"  # the rules leave it to a person
+    REPEAT = "repeat"  # said again, because another system had moved the order on meanwhile
+    RESUME = "resume"  # the end came too late: it is being made
+    DECLINE = "decline"  # what the customer said came too late to change anything
+
+
+ENDED: Final = frozenset({Tray.REJECTED, Tray.CANCELLED})
+UNDECIDED: Final = frozenset({Tray.PRICING, Tray.WAITING, Tray.ASKED})
+PRICING: Final = frozenset({Status.PRICE_CALCULATING, Status.PRICE_FAILED, Status.PRICE_CALCULATED})
+SAYS: Final = {
+    Action.APPROVE: Status.MANUFACTURING_APPROVED,
+    Action.REJECT: Status.REJECTED,
+    Action.ASK: Status.AWAITING_CUSTOMER,
+    Action.CANCEL: Status.CANCELLED,
+    Action.CLOSE: Status.CLOSED,
+}
+LEADS_TO: Final = {
+    Action.APPROVE: Tray.APPROVED,
+    Action.REJECT: Tray.REJECTED,
+    Action.ASK: Tray.ASKED,
+    Action.CANCEL: Tray.CANCELLED,
+    Action.CLOSE: Tray.CLOSED,
+}
+MAY: Final = {
+    Action.APPROVE: frozenset({Tray.WAITING, Tray.ASKED}),
+    Action.REJECT: UNDECIDED,
+    Action.ASK: frozenset({Tray.WAITING}),
+    Action.CANCEL: UNDECIDED | {Tray.APPROVED},
+    Action.CLOSE: frozenset({Tray.SHIPPED}),
+}
+_TRAYS: Final = {
+    Tray.PRICING: "its price is not known yet",
+    Tray.WAITING: "it waits for a decision",
+    Tray.ASKED: "the customer was asked and has not answered",
+    Tray.APPROVED: "it is approved",
+    Tray.MAKING: "manufacturing has started",
+    Tray.SHIPPED: "it is shipped",
+    Tray.CLOSED: "it is closed",
+    Tray.REJECTED: "it is rejected",
+    Tray.CANCELLED: "it is cancelled",
+}
+
+NO_QUOTE: Final = Quote(None, None)
+_VERBS: Final = {
+    Action.APPROVE: "approved",
+    Action.REJECT: "rejected",
+    Action.ASK: "sent back with a question",
+    Action.CANCEL: "cancelled",
+    Action.CLOSE: "closed",
+}
+
+
+class Unheard(TouchstoneError):
+    """Nothing was heard of the order yet."""
+
+
+class Unfitting(Exception):
+    """A decision that does not fit where the file lies; the text says why."""
+
+
+@dataclass(frozen=True)
+class File:
+    """What the desk knows of an order."""
+
+    order: str
+    facts: OrderFacts | None = None
+    status: Status | None = None
+    status_at: datetime | None = None
+    source: str | None = None
+    sequence: int | None = None
+    tray: Tray = Tray.PRICING
+    question: Question = Question.NONE
+    answer: str | None = None
+    why: str | None = None
+    quote: Quote = NO_QUOTE
+    asked_at: datetime | None = None
+    paused: timedelta = timedelta()
+    shipped_at: datetime | None = None
+    close_at: datetime | None = None
+    unwanted: str | None = None  # a cancellation that came before anything else was heard of the order
+
+    @property
+    def known(self) -> OrderFacts:
+        """The order's facts. Raises Unheard where none came yet."""
+        if self.facts is None:
+            raise Unheard(f"nothing was heard yet of the order `{self.order}`")
+        return self.facts
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The promise moment, put off by the time that was the customer's turn."""
+        promised = self.facts.promised_at if self.facts else None
+        return promised + self.paused if promised else None
+
+    def may(self, action: Action) -> bool:
+        """Whether a person may decide so now."""
+        return self.tray in MAY[action] and (action is not Action.APPROVE or self.quote.price is not None)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A status event."""
+
+    source: str
+    sequence: int
+    time: datetime
+    said: StatusChanged
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided: by whom, on what ground, for which amount, and the status that the desk then says."""
+
+    action: Action
+    by: str
+    reason: str
+    automatic: bool = False
+    price: Money | None = None
+    says: Status | None = None
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What decisions rest on besides the file."""
+
+    rules: Rules
+    now: datetime
+    standing: Standing
+    close_after: timedelta
+
+
+Turn = tuple[File, tuple[Decision, ...]]
+
+
+def hear(file: File, event: Heard, ground: Ground) -> Turn:
+    """Take in a status event that was not heard before."""
+    known = replace(file, facts=_learn(file.facts, event))
+    after = move(known, event)
+    decisions: tuple[Decision, ...] = ()
+    if event.source == MES and OWNER[event.said.status] == MES:
+        after, decisions = _hear_workshop(after, event, ground, moved=after is not known)
+    if after.unwanted is not None:
+        late, after = after.unwanted, replace(after, unwanted=None)
+        if after.may(Action.CANCEL):
+            after, more = decide(after, Action.CANCEL, _customer(after), late, ground.now)
+            return after, (*decisions, *more)
+    return after, decisions
+
+
+def move(file: File, event: Heard) -> File:
+    """Let the copy of the status follow, if the owner of the status says so and it is later than what is known."""
+    status = event.said.status
+    if OWNER[status] != event.source:
+        return file
+    here = file.status is not None and file.status_at is not None and (file.status_at, file.status.rank)
+    if here and (event.time, status.rank) <= here:
+        return file
+    return replace(file, status=status, status_at=event.time, source=event.source, sequence=event.sequence)
+
+
+def decide(file: File, action: Action, by: str, reason: str, now: datetime) -> Turn:
+    """Let a person (or the customer) decide. Raises Unfitting, which says why it does not fit."""
+    if not file.may(action):
+        raise Unfitting(_refusal(file, action))
+    decision = Decision(action, by, reason, price=file.quote.price, says=SAYS[action])
+    return _put(file, decision, now), (decision,)
+
+
+def answer(file: File, said: str) -> File | None:
+    """Take in that the customer has answered; None where that came too late to matter."""
+    if file.tray not in UNDECIDED:
+        return None
+    why = "the customer has answered; the quote is being confirmed"
+    return replace(file, tray=Tray.PRICING, question=Question.ANSWERED, answer=said, why=why)
+
+
+def too_late(file: File, what: str) -> Decision:
+    """Put on record that what the customer said came too late."""
+    reason = f"the customer's {what} came too late: {_TRAYS[file.tray]}"
+    return Decision(Action.DECLINE, RULE, reason, automatic=True, price=file.quote.price)
+
+
+def close(file: File, now: datetime) -> Turn:
+    """Close a shipped order whose time has come."""
+    days = (now - (file.shipped_at or now)) / timedelta(days=1)
+    decision = Decision(
+        Action.CLOSE, RULE, f"closed automatically: shipped {days:.1f} days ago", automatic=True, says=Status.CLOSED
+    )
+    return _put(file, decision, now), (decision,)
+
+
+def _learn(known: OrderFacts | None, event: Heard) -> OrderFacts:
+    """Merge facts: the shop knows its orders best, and what others say fills the gaps."""
+    said = event.said.order
+    if known is None:
+        return said
+    first, then = (said, known) if event.source == SHOP else (known, said)
+    return first.model_copy(update={name: getattr(then, name) for name, value in first if value is None})
+
+
+def _hear_workshop(file: File, event: Heard, ground: Ground, *, moved: bool) -> Turn:
+    status = event.said.status
+    if file.tray is Tray.CLOSED or (file.tray in ENDED and not moved):
+        return file, ()
+    file = _resumed(file, event.time)
+    if status not in PRICING:
+        return _hear_making(file, event, ground)
+    if file.tray in ENDED:
+        return file, (_again(file),)
+    if file.tray in (Tray.MAKING, Tray.SHIPPED):
+        return file, ()
+    return _hear_price(file, event, ground)
+
+
+def _hear_making(file: File, event: Heard, ground: Ground) -> Turn:
+    late: tuple[Decision, ...] = ()
+    if file.tray in ENDED:
+        reason = f"came too late: the workshop went on ({event.said.status})"
+        late = (Decision(Action.RESUME, RULE, f"{file.tray} {reason}", automatic=True, price=file.quote.price),)
+    if event.said.status is Status.SHIPPED:
+        due = event.time + ground.close_after
+        return replace(file, tray=Tray.SHIPPED, why=None, shipped_at=event.time, close_at=due), late
+    return replace(file, tray=Tray.MAKING, why=None), late
+
+
+def _hear_price(file: File, event: Heard, ground: Ground) -> Turn:
+    said = event.said
+    if said.status is Status.PRICE_CALCULATING:
+        return replace(file, tray=Tray.PRICING, why=None, quote=NO_QUOTE), ()
+    if said.status is Status.PRICE_FAILED:
+        why = f"on the desk: the price could not be calculated ({said.reason or 'no reason given'})"
+        return _held(replace(file, quote=NO_QUOTE), why)
+    file = replace(file, quote=Quote(said.price, said.valid_until))
+    if file.question is Question.ANSWERED:
+        return _held(file, "on the desk: the customer has answered")
+    if file.question is Question.OPEN:
+        return _held(file, "on the desk: priced again while the customer was asked")
+    verdict = judge(ground.rules, file.known, file.quote, ground.standing, ground.now)
+    if not verdict.approved:
+        return _held(file, verdict.reason)
+    decision = Decision(
+        Action.APPROVE,
+        RULE,
+        verdict.reason,
+        automatic=True,
+        price=file.quote.price,
+        says=Status.MANUFACTURING_APPROVED,
+    )
+    return _put(file, decision, ground.now), (decision,)
+
+
+def _held(file: File, why: str) -> Turn:
+    decision = Decision(Action.HOLD, RULE, why, automatic=True, price=file.quote.price)
+    return replace(file, tray=Tray.WAITING, why=why), (decision,)
+
+
+def _again(file: File) -> Decision:
+    says = SAYS[Action.REJECT] if file.tray is Tray.REJECTED else SAYS[Action.CANCEL]
+    reason = f"said again, because the order was priced meanwhile: {file.why or _TRAYS[file.tray]}"
+    return Decision(Action.REPEAT, RULE, reason, automatic=True, price=file.quote.price, says=says)
+
+
+def _put(file: File, decision: Decision, now: datetime) -> File:
+    asked = decision.action is Action.ASK
+    return replace(
+        _resumed(file, now),
+        tray=LEADS_TO[decision.action],
+        question=Question.OPEN if asked else Question.NONE,
+        answer=None,
+        why=decision.reason,
+        asked_at=now if asked else None,
+        close_at=None,
+    )
+
+
+def _resumed(file: File, at: datetime) -> File:
+    """Start the promise's clock again, if it stood still for the customer."""
+    if file.asked_at is None:
+        return file
+    return replace(file, asked_at=None, paused=file.paused + max(at - file.asked_at, timedelta()))
+
+
+def _customer(file: File) -> str:
+    return (file.facts.customer_name if file.facts else None) or CUSTOMER
+
+
+def _refusal(file: File, action: Action) -> str:
+    if action is Action.APPROVE and file.tray in MAY[action]:
+        return f"the order `{file.order}` has no price to approve; ask the customer, or reject it"
+    return f"the order `{file.order}` cannot be {_VERBS[action]}: {_TRAYS[file.tray]}"

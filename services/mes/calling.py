@@ -1,0 +1,99 @@
+"""Making the calls that are owed to the vendor: never inside a transaction, each order's calls one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from services.contract import STATUS_CHANGED, Status, StatusChanged
+from services.mes import store
+from services.mes.adapter import Rejected
+from services.mes.model import SECOND_US, Belief, Call, CallKind, believe, micros, wait_us
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from services.bus import Bus, Database
+    from services.mes.adapter import Vendor
+
+    # What surrounds a piece of work: its name, its order, the trace that it continues.
+    Entering = Callable[[str, str, str | None], AbstractContextManager[object]]
+
+LOG: Final = logging.getLogger("touchstone.mes")
+AT_ONCE: Final = 16
+# Longer than all tries of one call together: until then nobody else makes it.
+LEASE_US: Final = 120 * SECOND_US
+
+
+class Caller:
+    """Makes calls, and notes what became of them."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        vendor: Vendor,
+        *,
+        clock: Callable[[], datetime],
+        chance: Callable[[], float],
+        entering: Entering,
+    ) -> None:
+        self.database, self.bus, self.vendor = database, bus, vendor
+        self.clock, self.chance, self.entering = clock, chance, entering
+
+    def _now(self) -> int:
+        return micros(self.clock())
+
+    async def step(self) -> bool:
+        """Make the calls that are due; return whether there were any."""
+        now = self._now()
+        async with self.database.reading() as connection:
+            if not await store.anything_due(connection, now):
+                return False
+        claim = partial(store.claim_due, now=now, until=now + LEASE_US, limit=AT_ONCE)
+        calls: list[Call] = await self.database.write(claim)
+        await asyncio.gather(*map(self._make, calls))
+        return bool(calls)
+
+    async def _make(self, call: Call) -> None:
+        with self.entering(f"vendor {call.kind}", call.order, call.traceparent):
+            try:
+                number = await self.vendor.make(call)
+            except Rejected as error:
+                LOG.error("the vendor refuses to %s the order: %s", call.kind, error)  # noqa: TRY400 - says it all
+                await self.database.write(partial(self._refused, call, str(error)))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the call stays owed
+                LOG.warning("the vendor cannot be asked to %s the order now: %s", call.kind, error)
+                due_at = self._now() + wait_us(call.attempts, self.chance())
+                await self.database.write(partial(store.put_off, call=call, failure=str(error), due_at=due_at))
+            else:
+                await self.database.write(partial(self._made, call, number))
+
+    async def _made(self, call: Call, number: int, connection: AsyncConnection) -> None:
+        if not await store.close_call(connection, call.number, self._now()):
+            return
+        order = await store.find_order(connection, call.order, lock=True)
+        if order is not None and order.vendor_number is None:
+            order.vendor_number = number
+            await store.save_order(connection, order)
+
+    async def _refused(self, call: Call, reason: str, connection: AsyncConnection) -> None:
+        """Note that a call will never succeed; an order that the vendor does not take has no price, for that reason."""
+        if not await store.close_call(connection, call.number, self._now(), reason):
+            return
+        order = await store.find_order(connection, call.order, lock=True)
+        if call.kind != CallKind.SUBMIT or order is None:
+            return
+        previous = order.belief.status if order.belief else None
+        said = StatusChanged(status=Status.PRICE_FAILED, previous=previous, order=order.facts, reason=reason)
+        message = await self.bus.publish(connection, STATUS_CHANGED, order.id, said.document())
+        at = micros(message.time)
+        heard = Belief(said.status, at, at, message.source, message.sequence or 0)
+        order.belief = believe(order.belief, heard)
+        await store.save_order(connection, order)

@@ -1,0 +1,1 @@
+"""The schema of the manufacturing system and its adapter, for Alembic."""

@@ -1,0 +1,125 @@
+"""What the adapter knows, without I/O: what it believes of an order, what it owes the vendor, and when to try again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from services.contract import CRM, OWNER, SHOP, Money, OrderFacts, Status
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND_US: Final = 1_000_000
+FIRST_WAIT_US: Final = SECOND_US
+LONGEST_WAIT_US: Final = 5 * 60 * SECOND_US
+
+
+class CallKind(StrEnum):
+    """What the adapter may ask of the vendor."""
+
+    SUBMIT = "submit"
+    RELEASE = "release"
+    WITHDRAW = "withdraw"
+    REQUOTE = "requote"
+
+
+# What an event of another system makes the adapter ask of the vendor.
+REACTIONS: Final = {
+    (SHOP, Status.SUBMITTED): CallKind.SUBMIT,
+    (CRM, Status.MANUFACTURING_APPROVED): CallKind.RELEASE,
+    (CRM, Status.REJECTED): CallKind.WITHDRAW,
+    (CRM, Status.CANCELLED): CallKind.WITHDRAW,
+}
+
+
+@dataclass(frozen=True)
+class Belief:
+    """The status that an order is believed to be in: since when, and by which event. Microseconds since 1970 UTC."""
+
+    status: Status
+    since: int
+    at: int
+    source: str
+    sequence: int
+
+
+def believe(before: Belief | None, heard: Belief) -> Belief | None:
+    """Return what is believed after an event was heard; events may be heard in any order.
+
+    Only the owner of a status is believed, and only news: by time, then by rank on the main line.
+    """
+    if OWNER[heard.status] != heard.source:
+        return before
+    if before is None:
+        return heard
+    if (heard.at, heard.status.rank) <= (before.at, before.status.rank):
+        return before
+    since = before.since if heard.status == before.status else heard.at
+    return Belief(heard.status, since, heard.at, heard.source, heard.sequence)
+
+
+@dataclass
+class Order:
+    """The adapter's copy of an order. ``submitted``: the vendor has been asked to take it, or will be."""
+
+    id: str
+    facts: OrderFacts
+    belief: Belief | None = None
+    submitted: bool = False
+    vendor_number: int | None = None
+    traceparent: str | None = None
+
+
+def merged(known: OrderFacts, heard: OrderFacts) -> OrderFacts:
+    """Return the facts of an order with what was missing filled in; what is known stays."""
+    missing = {name: value for name, value in heard if getattr(known, name) is None}
+    return known.model_copy(update=missing)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Something to be asked of the vendor. ``key`` is the id of the message it is for, and tells a repeat."""
+
+    key: str
+    order: str
+    kind: CallKind
+    payload: dict[str, Any] = field(default_factory=dict)
+    number: int = 0
+    attempts: int = 0
+    vendor_number: int | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True)
+class VendorChange:
+    """A line of the vendor's journal in our words. ``status`` is None where it is not the vendor's to say."""
+
+    number: int
+    order: str
+    order_number: int | None
+    status: Status | None
+    at: datetime
+    progress: float | None = None
+    price: Money | None = None
+    valid_until: datetime | None = None
+    reason: str | None = None
+
+
+def wait_us(attempts: int, chance: float) -> int:
+    """Return how long to wait after so many failures: doubled each time, and half of it by chance (0 to 1).
+
+    The chance keeps callers apart that failed together (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter).
+    """
+    longest = min(FIRST_WAIT_US * (1 << min(attempts, 20)), LONGEST_WAIT_US)
+    return round(longest * (0.5 + chance / 2))
+
+
+def micros(moment: datetime) -> int:
+    """Return a moment in microseconds since 1970 UTC."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(microseconds: int) -> datetime:
+    """Return the moment, aware UTC."""
+    return EPOCH + timedelta(microseconds=microseconds)

@@ -1,0 +1,1 @@
+"""The online shop: catalogue, customers' models, orders, and the page on which a customer sees where the order is."""

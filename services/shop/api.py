@@ -1,0 +1,230 @@
+"""The shop over HTTP for programs: parse, call, reply."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.responses import StreamingResponse
+
+from instrumentation.problems import ProblemError, responses
+from services.auth.gates import customers, public, require
+from services.auth.people import Person, Role
+from services.shop import documents, store
+from services.shop.model import Customer, Item, Wish
+from services.shop.tables import EPOCH
+
+if TYPE_CHECKING:
+    from services.shop.app import Service
+
+MEDIA: Final = "application/octet-stream"
+UNKNOWN: Final = HTTPStatus.NOT_FOUND
+CONFLICT: Final = HTTPStatus.CONFLICT
+_UPLOAD: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            MEDIA: {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model"],
+                    "properties": {"model": {"type": "string", "format": "binary"}},
+                }
+            },
+        },
+    }
+}
+OrderId = Annotated[str, Path(pattern="^[A-Za-z0-9._-]{1,100}$", examples=["R7K2-M4QF"])]
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Chosen by the caller, anew for each order: sending it again orders nothing twice.",
+    ),
+]
+SALES: Final = Depends(require(Role.SALES))
+MACHINES: Final = Depends(require(Role.SRE, Role.SERVICE))
+api = APIRouter(
+    responses=responses(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),
+)
+open_api = APIRouter(dependencies=[Depends(public)])
+
+
+def service_of(request: Request) -> Service:
+    """Return the service that answers."""
+    service: Service = request.app.state.service
+    return service
+
+
+def customer_of(person: Annotated[Person, Depends(customers)]) -> Customer:
+    """Return the customer who calls."""
+    return Customer(person.subject, person.name)
+
+
+Caller = Annotated[Customer, Depends(customer_of)]
+
+
+@open_api.get("/catalogue", summary="The pieces on offer")
+async def get_catalogue(request: Request) -> documents.Items:
+    """Return every piece that can be ordered, by name."""
+    found = await service_of(request).catalogue.items()
+    return documents.Items(items=[documents.Item.of(item) for item in found.values() if item.active])
+
+
+@open_api.get("/catalogue/{item}", summary="A piece", responses=responses(UNKNOWN))
+async def get_item(request: Request, item: documents.Key) -> documents.Item:
+    """Return a piece, a withdrawn one too."""
+    found = (await service_of(request).catalogue.items()).get(item)
+    if found is None:
+        raise _no_piece(item)
+    return documents.Item.of(found)
+
+
+@api.put("/catalogue/{item}", dependencies=[SALES], summary="Add or change a piece")
+async def put_item(request: Request, item: documents.Key, content: documents.ItemContent) -> documents.Revision:
+    """Write a piece over the one of the same id, if any."""
+    service = service_of(request)
+    if content.model is not None and not await service.objects.exists(content.model):
+        detail = f"the model `{content.model}` is not in the store; upload it first"
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+    revision = await service.catalogue.put(Item(id=item, **dict(content)))
+    return documents.Revision(revision=revision)
+
+
+@api.delete("/catalogue/{item}", dependencies=[SALES], summary="Remove a piece", responses=responses(UNKNOWN))
+async def delete_item(request: Request, item: documents.Key) -> documents.Revision:
+    """Take a piece out of the catalogue; orders for it go on."""
+    revision = await service_of(request).catalogue.remove(item)
+    if revision is None:
+        raise _no_piece(item)
+    return documents.Revision(revision=revision)
+
+
+def _no_piece(item: str) -> ProblemError:
+    return ProblemError(UNKNOWN, f"there is no piece `{item}` in the catalogue")
+
+
+@api.post(
+    "/models",
+    status_code=HTTPStatus.CREATED,
+    summary="Upload a 3D model",
+    openapi_extra=_UPLOAD,
+    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+)
+async def post_model(
+    request: Request, uploader: Annotated[Person, Depends(require(Role.SALES, customer=True))]
+) -> documents.Model:
+    """Keep a model (STL, OBJ, 3MF, PLY or GLB, told by its content), and return the name to order by."""
+    return await service_of(request).uploads.take(Customer(uploader.subject, uploader.name), request)
+
+
+@api.get(
+    "/models/{model}",
+    dependencies=[Depends(require(Role.SERVICE))],
+    summary="Read a 3D model",
+    response_class=StreamingResponse,
+    responses={**responses(UNKNOWN), 200: {"content": {MEDIA: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def get_model(request: Request, model: documents.Sha256) -> StreamingResponse:
+    """Return a model's bytes; for the systems that price and make it."""
+    objects = service_of(request).objects
+    try:
+        size = await objects.size(model)
+    except KeyError as error:
+        raise ProblemError(UNKNOWN, f"there is no model `{model}`") from error
+    return StreamingResponse(objects.open(model), media_type=MEDIA, headers={"content-length": str(size)})
+
+
+@api.post(
+    "/orders",
+    status_code=HTTPStatus.CREATED,
+    summary="Begin an order",
+    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+async def post_order(
+    request: Request, caller: Caller, key: IdempotencyKey, order: documents.NewOrder
+) -> documents.Order:
+    """Begin an order (INITIATED). The same key with the same order gets the first answer again; nothing is doubled."""
+    return await service_of(request).ordering.place(caller, key, Wish(**dict(order)))
+
+
+@api.get("/orders", summary="My orders", responses=responses(HTTPStatus.BAD_REQUEST))
+async def get_orders(
+    request: Request,
+    caller: Caller,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=500)] = None,
+) -> documents.Orders:
+    """Return a page of the caller's own orders, newest first."""
+    return await history(service_of(request), caller, limit, cursor)
+
+
+async def history(service: Service, caller: Customer, limit: int, cursor: str | None) -> documents.Orders:
+    """Return a page of a customer's orders. Raises ProblemError where the cursor is none."""
+    found = await service.ordering.history(caller, _place(cursor) if cursor else None, limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return documents.Orders(orders=found[:limit], next=_cursor(last) if last else None)
+
+
+def _cursor(last: documents.OrderLine) -> str:
+    micros = (last.placed_at - EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(f"{micros} {last.order}".encode()).decode()
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    try:
+        micros, order = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        return EPOCH + timedelta(microseconds=int(micros)), order
+    except (ValueError, binascii.Error, OverflowError) as error:
+        detail = "`cursor` is none of ours; begin without one, then pass on `next`"
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail) from error
+
+
+@api.get("/orders/{order}", summary="One of my orders", responses=responses(UNKNOWN))
+async def get_order(request: Request, caller: Caller, order: OrderId) -> documents.Order:
+    """Return everything that happened to an order of the caller's own; others' orders do not exist here."""
+    return await service_of(request).ordering.look(caller, order)
+
+
+@api.post("/orders/{order}/submission", summary="Send an order off", responses=responses(UNKNOWN, CONFLICT))
+async def post_submission(request: Request, caller: Caller, order: OrderId) -> documents.Order:
+    """Send an order off (SUBMITTED); the promise begins. Sending it again changes nothing."""
+    return await service_of(request).ordering.submit(caller, order)
+
+
+@api.post("/orders/{order}/answer", summary="Answer our question", responses=responses(UNKNOWN, CONFLICT))
+async def post_answer(request: Request, caller: Caller, order: OrderId, said: documents.Answer) -> documents.Order:
+    """Answer the sales manager's question, with a better model if need be."""
+    return await service_of(request).ordering.answer(caller, order, said.answer, said.model)
+
+
+@api.post("/orders/{order}/cancellation", summary="Ask to cancel", responses=responses(UNKNOWN, CONFLICT))
+async def post_cancellation(
+    request: Request, caller: Caller, order: OrderId, wanted: documents.Cancellation
+) -> documents.Order:
+    """Ask to cancel an order, which is possible until its piece is being made."""
+    return await service_of(request).ordering.cancel(caller, order, wanted.reason)
+
+
+@api.get("/statuses", dependencies=[MACHINES], summary="What the shop believes of every order")
+async def get_statuses(
+    request: Request,
+    after: Annotated[str, Query(description="`next` of the page before.", max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
+) -> documents.Statuses:
+    """Return a page of every order's status as the shop knows it, by order id; for reconciliation."""
+    async with service_of(request).database.reading() as connection:
+        rows = await store.statuses_after(connection, after, limit + 1)
+    page = [
+        documents.Believed(order=row.id, status=row.status, since=row.since, source=row.source, sequence=row.sequence)
+        for row in rows[:limit]
+    ]
+    return documents.Statuses(orders=page, next=page[-1].order if len(rows) > limit else None)

@@ -1,0 +1,127 @@
+"""The shop's tables: catalogue, customers and their models, orders and what was heard of them, answered requests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+from services.auth.accounts import account_tables
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC moment, kept as microseconds since 1970: exact, sortable, and the same in both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
+        """Write a moment."""
+        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
+        """Read a moment."""
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData()
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("product", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("model", Text),
+    Column("amount", Text),
+    Column("currency", Text),
+    Column("active", Boolean, nullable=False),
+)
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("format", Text, nullable=False),
+)
+
+# Who brought which model: nobody orders a piece from a model that only another customer has.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("customer", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("customer", Text),
+    Column("customer_name", Text),
+    Column("channel", Text, nullable=False),
+    Column("product", Text, nullable=False),
+    Column("model", Text),
+    Column("item", Text),
+    Column("note", Text),
+    Column("placed_at", Moment, nullable=False),
+    Column("promised_at", Moment),
+    Column("status", Text),
+    Column("since", Moment),
+    Column("source", Text),
+    Column("sequence", BigInteger),
+    Column("progress", Float),
+    Column("reason", Text),
+    Column("amount", Text),
+    Column("currency", Text),
+    Column("valid_until", Moment),
+    Column("answer", Text),
+    Column("answered_to", BigInteger),
+    Column("cancel_asked_at", Moment),
+    Index("orders_of_customer", "customer", "placed_at", "id"),
+)
+
+order_statuses = Table(
+    "order_statuses",
+    metadata,
+    Column("order", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("progress", Float),
+    Column("amount", Text),
+    Column("currency", Text),
+    Column("valid_until", Moment),
+    Column("reason", Text),
+    Column("by", Text),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("customer", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("answer", Text),
+    Column("at", Moment, nullable=False),
+)
+
+accounts = account_tables(metadata)

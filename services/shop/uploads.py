@@ -1,0 +1,126 @@
+"""Models on their way in: from a request's body to the object store, never whole in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from instrumentation.problems import ProblemError
+from services.shop import documents, store
+from services.shop.formats import Broken, Inspection, NoModel, TooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from datetime import datetime
+
+    from fastapi import Request, UploadFile
+    from sqlalchemy.ext.asyncio import AsyncConnection
+    from starlette.datastructures import FormData
+
+    from services.bus import Database
+    from services.shop.model import Customer
+    from services.shop.objects import ObjectStore, Stored
+
+MULTIPART: Final = "multipart/form-data"
+# What a form may hold beside its file.
+_FORM: Final = 256 * 1024
+_FIELDS: Final = 20
+_PART: Final = 1024 * 1024
+# What the model is refused for, and the status that says so.
+_STATUS: Final = {
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    NoModel: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Broken: HTTPStatus.BAD_REQUEST,
+}
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """Takes in models of at most ``largest_bytes``."""
+
+    database: Database
+    objects: ObjectStore
+    clock: Callable[[], datetime]
+    largest_bytes: int
+
+    async def take(self, customer: Customer, request: Request) -> documents.Model:
+        """Keep the model that is a request's body, or the file of a form. Raises ProblemError where it is none."""
+        if not is_form(request):
+            self._check_announced(request)
+            return await self.keep(customer, request.stream())
+        form = await self.form(request)
+        try:
+            file = file_of(form, "model")
+            if file is None:
+                raise ProblemError(HTTPStatus.BAD_REQUEST, "the form has no file `model`; attach the model")
+            return await self.keep_file(customer, file)
+        finally:
+            await form.close()
+
+    async def form(self, request: Request) -> FormData:
+        """Read a form with a file, which goes to a temporary file. Whoever calls closes it."""
+        self._check_announced(request)
+        parser = MultiPartParser(request.headers, self._limited(request), max_files=1, max_fields=_FIELDS)
+        try:
+            return await parser.parse()
+        except MultiPartException as error:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error.message}") from error
+
+    async def keep_file(self, customer: Customer, file: UploadFile) -> documents.Model:
+        """Keep the model that is the file of a form."""
+        return await self.keep(customer, _parts(file))
+
+    async def keep(self, customer: Customer, stream: AsyncIterator[bytes]) -> documents.Model:
+        """Keep a model, and note that this customer brought it."""
+        inspection = Inspection(self.largest_bytes)
+        try:
+            stored = await self.objects.put(inspection.watch(stream))
+        except (TooLarge, NoModel, Broken) as error:
+            raise ProblemError(_STATUS[type(error)], str(error)) from error
+        await self._note(customer, stored, inspection.format)
+        return documents.Model(model=stored.name, bytes=stored.size, format=inspection.format)
+
+    async def _note(self, customer: Customer, stored: Stored, format_: str) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await store.add_upload(connection, customer.id, stored.name, stored.size, format_, self.clock())
+
+        await self.database.write(work)
+
+    def _check_announced(self, request: Request) -> None:
+        """Refuse what says beforehand that it is too large, before it travels."""
+        announced = request.headers.get("content-length", "0")
+        if announced.isdigit() and int(announced) > self.largest_bytes + _FORM:
+            raise self._too_large()
+
+    async def _limited(self, request: Request) -> AsyncGenerator[bytes]:
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            if size > self.largest_bytes + _FORM:
+                raise self._too_large()
+            yield part
+
+    def _too_large(self) -> ProblemError:
+        detail = f"a model has at most {self.largest_bytes:,} bytes; simplify the mesh and send it again"
+        return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def is_form(request: Request) -> bool:
+    """Whether a request's body is a form with files."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower() == MULTIPART
+
+
+def file_of(form: FormData, name: str) -> UploadFile | None:
+    """Return the file that was attached to a field, None where the field was left empty."""
+    found = form.get(name)
+    if found is None or isinstance(found, str) or not (found.filename or found.size):
+        return None
+    return found  # type: ignore[return-value] # FastAPI's class is Starlette's
+
+
+async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
+    while part := await file.read(_PART):
+        yield part

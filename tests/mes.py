@@ -1,0 +1,213 @@
+"""The manufacturing system under test: its app without a network, a clock that stands still, and the rest of the house."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import stamina
+
+from services.auth import Access, DemoIssuer, FixedKeys, Person, Role, StaffVerifier
+from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport, settle
+from services.contract import CRM, ORDER_REQUOTE, SHOP, STATUS_CHANGED, OrderFacts, Status, StatusChanged
+from services.mes.app import Service, create_app, create_service
+from services.mes.settings import Settings
+from services.mes.vendor.access import KEY_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from fastapi import FastAPI
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from services.bus import Message
+
+START: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
+ORDER: Final = "4711"
+KEY: Final = "test key"
+LEAD: Final = "mara"
+RING_MAKER: Final = "jonas"
+_PEOPLE: Final = {
+    "mara": Role.OPERATOR,
+    "jonas": Role.OPERATOR,
+    "ines": Role.OPERATOR,
+    "pavel": Role.OPERATOR,
+    "nobody": Role.OPERATOR,
+    "sofia": Role.SALES,
+    "riku": Role.SRE,
+    "elena": Role.EXECUTIVE,
+    "collector": Role.SERVICE,
+}
+
+
+class Clock:
+    """A clock that moves only when told."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        """Return the present moment."""
+        return self.now
+
+    def advance(self, **duration: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**duration)
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """The way from the adapter to the vendor: into the same app, unless it is cut."""
+
+    def __init__(self) -> None:
+        self.app: FastAPI | None = None
+        self.cut = False
+        self.calls: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry a request."""
+        if self.cut or self.app is None:
+            raise httpx.ConnectError("the wire is cut")
+        self.calls.append(f"{request.method} {request.url.path}")
+        return await httpx.ASGITransport(self.app).handle_async_request(request)
+
+
+@dataclass
+class Room:
+    """The service, a client of it, and the shop and the CRM around it."""
+
+    service: Service
+    app: FastAPI
+    client: httpx.AsyncClient
+    clock: Clock
+    wire: Wire
+    issuer: DemoIssuer
+    houses: dict[str, Bus]
+    heard: list[Message] = field(default_factory=list)
+
+    def as_(self, person: str) -> dict[str, str]:
+        """Return the headers of somebody who has signed in."""
+        token = self.issuer.issue(Person(person, person.title(), frozenset({_PEOPLE[person]})))
+        return {"authorization": f"Bearer {token}"}
+
+    async def get(self, path: str, person: str, **query: Any) -> Any:
+        """Return the JSON at a path."""
+        answer = await self.client.get(path, params=query, headers=self.as_(person))
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return answer.json()
+
+    async def post(self, path: str, person: str, body: Any = None) -> httpx.Response:
+        """Send JSON."""
+        return await self.client.post(path, json=body, headers=self.as_(person))
+
+    async def vendor(self, path: str, body: Any = None, **query: Any) -> Any:
+        """Ask the vendor's API."""
+        headers = {KEY_HEADER: KEY}
+        if body is None:
+            answer = await self.client.get(path, params=query, headers=headers)
+        else:
+            answer = await self.client.post(path, json=body, headers=headers)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def say(self, source: str, status: Status, order: str = ORDER, **facts: Any) -> Message:
+        """Let the shop or the CRM say a status of an order."""
+        known = OrderFacts(**{"channel": "shop", "product": "ring", "promised_at": START + timedelta(days=21), **facts})
+        data = StatusChanged(status=status, order=known).document()
+        bus = self.houses[source]
+        message: Message = await bus.database.write(
+            lambda connection: bus.publish(connection, STATUS_CHANGED, order, data)
+        )
+        return message
+
+    async def ask_requote(self, order: str = ORDER, model: str | None = None) -> Message:
+        """Let the CRM ask for a new quote."""
+        bus = self.houses[CRM]
+        data = {} if model is None else {"model": model}
+        message: Message = await bus.database.write(
+            lambda connection: bus.send(connection, "mes", ORDER_REQUOTE, order, data)
+        )
+        return message
+
+    async def deliver(self) -> None:
+        """Carry all messages to where they go."""
+        await settle(self.service.bus, *self.houses.values())
+
+    async def turn(self) -> None:
+        """Let everything happen that is due now."""
+        busy = True
+        while busy:
+            await self.deliver()
+            called = await self.service.caller.step()
+            calculated = await self.service.calculation.step()
+            with contextlib.suppress(Exception):
+                await self.service.follower.step()
+            await self.deliver()
+            busy = called or calculated
+
+    async def priced(self, order: str = ORDER, **facts: Any) -> None:
+        """Bring an order to where it has a price."""
+        await self.say(SHOP, Status.SUBMITTED, order, **facts)
+        await self.turn()
+        self.clock.advance(minutes=10)
+        await self.turn()
+
+    async def released(self, order: str = ORDER, **facts: Any) -> None:
+        """Bring an order into the workshop."""
+        await self.priced(order, **facts)
+        await self.say(CRM, Status.MANUFACTURING_APPROVED, order, **facts)
+        await self.turn()
+
+    def said(self, order: str = ORDER) -> list[str]:
+        """Return the statuses that this system has told the others about an order."""
+        return [message.data["status"] for message in self.heard if message.subject == order]
+
+
+def settings(folder: Path, **changed: Any) -> Settings:
+    """Return settings of a service that keeps its files in a folder, and does nothing by itself."""
+    return Settings(
+        **{
+            "database": f"sqlite+aiosqlite:///{folder / 'mes.db'}",
+            "vendor_key": KEY,
+            "vendor_latency": 0,
+            "vendor_url": "http://vendor",
+            "tasks": False,
+            "relay": False,
+            **changed,
+        }
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, clock: Clock | None = None, **changed: Any) -> AsyncIterator[Room]:
+    """Run the service, with a shop and a CRM that only talk and listen."""
+    clock, wire, transport = clock or Clock(), Wire(), EmbeddedTransport()
+    configured = settings(folder, **changed)
+    service = create_service(configured, transport, clock, vendor_transport=wire, chance=lambda: 0.5)
+    issuer = DemoIssuer(clock=clock)
+    service.access = Access(StaffVerifier(issuer.url, issuer.audience, FixedKeys(issuer.jwks), clock))
+    wire.app = app = create_app(configured, service)
+    houses: dict[str, Bus] = {}
+    room = Room(service, app, httpx.AsyncClient(), clock, wire, issuer, houses)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(stamina.set_testing(True, attempts=1))
+        for source in (SHOP, CRM):
+            database = Database(f"sqlite+aiosqlite:///{folder / source.strip('/')}.db", BUS_MIGRATIONS)
+            listens = {STATUS_CHANGED: partial(_hear, room)} if source == CRM else None
+            houses[source] = Bus(database, transport, source=source, handlers=listens, clock=clock)
+            stack.push_async_callback(database.close)
+            await database.start()
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        await room.client.aclose()
+        own = httpx.ASGITransport(app, raise_app_exceptions=False)
+        room.client = await stack.enter_async_context(httpx.AsyncClient(transport=own, base_url="http://mes"))
+        yield room
+
+
+async def _hear(room: Room, _connection: AsyncConnection, message: Message) -> None:
+    if message.source == "/mes":
+        room.heard.append(message)
