@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from collectors.promise import PromiseFile
+    from services.bus.dead_letters import DeadLetterClient
 
 app = typer.Typer(
     name="touchstone",
@@ -28,7 +29,9 @@ app = typer.Typer(
 )
 promise_app = typer.Typer(no_args_is_help=True, help="Draft, check and explain promise files.")
 serve_app = typer.Typer(no_args_is_help=True, help="Run one part of a real deployment.")
+dlq_app = typer.Typer(no_args_is_help=True, help="Messages that a service gave up: list, show, try again.")
 app.add_typer(promise_app, name="promise")
+app.add_typer(dlq_app, name="dlq")
 app.add_typer(serve_app, name="serve")
 
 PromiseOption = Annotated[
@@ -263,6 +266,98 @@ def serve_issuer(port: Annotated[int, typer.Option(help="Port to listen on, on l
 
 
 @app.command()
+def order(
+    order: Annotated[str, typer.Argument(help="The order's id.", metavar="ID")],
+    collector: Annotated[
+        str, typer.Option(envvar="TOUCHSTONE_COLLECTOR", help="The live collector's address.")
+    ] = "http://127.0.0.1:8321",
+) -> None:
+    """Print one order's journey: every status, who said so, how long it took, when it will be ready."""
+    import os
+
+    from rich.console import Console
+
+    from collectors.journeys import run_order
+
+    run_order(order, collector, Console(), token=os.environ.get("TOUCHSTONE_TOKEN"))
+
+
+@app.command()
+def reconcile(
+    systems: Annotated[
+        Path, typer.Option(envvar="TOUCHSTONE_SYSTEMS", help="The file that names the watched systems.")
+    ],
+    repair: Annotated[bool, typer.Option("--repair", help="Have the owners replay what others lack.")] = False,
+    promise: PromiseOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Compare what shop, CRM and MES say of every order: mismatches, lost orders, stuck ones."""
+    import orjson
+
+    from collectors.promise import DEFAULT_PROMISE
+    from collectors.reconciliation import print_reconciliation, run_reconcile
+
+    report = run_reconcile(systems, repair=repair, promise=promise or DEFAULT_PROMISE)
+    if as_json:
+        sys.stdout.write(orjson.dumps(report.document(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    from rich.console import Console
+
+    print_reconciliation(report, Console())
+
+
+Service = Annotated[
+    str,
+    typer.Option("--service", envvar="TOUCHSTONE_SERVICE", help="The address of the service whose letters they are."),
+]
+
+
+@dlq_app.command("list")
+def dlq_list(
+    service: Service,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """List dead letters: which message, why, how often it was tried."""
+    from rich.console import Console
+
+    from services.bus.dead_letters import print_letters
+
+    with _dead_letters(service) as client:
+        letters = list(client.every())
+    if as_json:
+        import orjson
+
+        sys.stdout.write(orjson.dumps(letters, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    print_letters(Console(), letters)
+
+
+@dlq_app.command("show")
+def dlq_show(message: Annotated[str, typer.Argument(help="Its id.", metavar="ID")], service: Service) -> None:
+    """Show one dead letter and what it says."""
+    from rich.console import Console
+
+    from services.bus.dead_letters import print_letter
+
+    with _dead_letters(service) as client:
+        print_letter(Console(), client.one(message))
+
+
+@dlq_app.command("replay")
+def dlq_replay(
+    service: Service,
+    messages: Annotated[list[str] | None, typer.Argument(help="Their ids.", metavar="[ID]...")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Try dead letters again, once what killed them is mended; what waited behind them follows."""
+    if bool(messages) == every:
+        raise BadInput("name the dead letters to replay, or say --all")
+    with _dead_letters(service) as client:
+        count = client.replay(None if every else messages)
+    typer.echo(f"{count} dead letter{'s' if count != 1 else ''} will be tried again now")
+
+
+@app.command()
 def demo(
     length: Annotated[
         str, typer.Option("--for", help="How long to keep feeding, such as 60s; 0s for until stopped.")
@@ -279,6 +374,13 @@ def demo(
     except ValueError as error:
         raise BadInput(f"--for: {error}") from error
     run_demo(lasting=lasting, seed=seed, port=port)
+
+
+def _dead_letters(address: str) -> DeadLetterClient:
+    from services.auth import AuthSettings, command_token
+    from services.bus.dead_letters import DeadLetterClient
+
+    return DeadLetterClient(address, command_token(AuthSettings()))
 
 
 def _given(**options: Any) -> dict[str, Any]:

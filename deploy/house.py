@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 HOST: Final = "127.0.0.1"
 PORTS: Final = {"collector": 8321, "shop": 8401, "crm": 8402, "mes": 8403, "issuer": 8404}
@@ -18,6 +18,7 @@ SERVICES: Final = ("shop", "crm", "mes")
 POSTGRES_PORT: Final = 8432
 RABBIT_PORT: Final = 8472
 CLIENT: Final = "touchstone"
+SYSTEMS: Final = Path(__file__).parent / "systems.yaml"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class House:
             "TOUCHSTONE_OIDC_CLIENT_SECRET": self.secret,
             "TOUCHSTONE_DATABASE": f"{self.postgres}/collector",
             "TOUCHSTONE_BUS": self.broker,
+            "TOUCHSTONE_SYSTEMS": str(SYSTEMS),
             "TOUCHSTONE_SHOP_MODELS": str(self.folder / "models"),
             "TOUCHSTONE_MES_MODELS": str(self.folder / "models"),
         }

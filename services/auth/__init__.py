@@ -9,7 +9,7 @@ from services.auth.guard import guard, undeclared
 from services.auth.issuer import DEMO_PEOPLE, DemoIssuer, refuse_beyond_loopback
 from services.auth.issuer_app import create_issuer_app, issuer_routes
 from services.auth.keys import Discovery, FetchedKeys, FixedKeys, Keys
-from services.auth.machine import ServiceToken, SignInFailed
+from services.auth.machine import ServiceToken, SignInFailed, command_token
 from services.auth.people import STAFF, Person, Role
 from services.auth.settings import AuthSettings, create_access
 from services.auth.sign_in import sign_in_routes
@@ -42,6 +42,7 @@ __all__ = [
     "access_of",
     "account_tables",
     "clear_cookie",
+    "command_token",
     "cookie_name",
     "create_access",
     "create_issuer_app",

@@ -15,6 +15,8 @@ from services.auth.people import now
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from services.auth.settings import AuthSettings
+
 # A token that ends while the request travels is refused: ask for the next one a little early.
 EARLY: Final = timedelta(seconds=30)
 
@@ -69,3 +71,19 @@ class ServiceToken(httpx.Auth):
                 f"{self._issuer.issuer}: no token for the client `{client_id}` ({error}); check its id and secret"
             ) from error
         self._until = asked + lifetime - EARLY
+
+
+def command_token(settings: AuthSettings) -> str | None:
+    """Return a token for a command of the command line, None where no client's secret is configured.
+
+    Raises SignInFailed where the issuer gives none.
+    """
+    issuer, secret = settings.issuer, settings.secret
+    if issuer is None or secret is None:
+        return None
+
+    async def ask() -> str:
+        async with httpx.AsyncClient() as client:
+            return await ServiceToken(issuer, settings.client_id, secret, client).bearer()
+
+    return asyncio.run(ask())
