@@ -53,7 +53,7 @@ async def end(desk: Desk, order: str, turns: list[bool], shop: list[Message], me
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.sampled_from(PATHS), hours, hours, st.sampled_from([500, 900]), st.booleans(), st.lists(st.booleans()))
 def test_the_order_of_arrival_between_systems_does_not_matter(
     path: tuple[Status, ...],

@@ -118,6 +118,14 @@ async def test_an_orders_page_tells_its_whole_story(tmp_path: Path) -> None:
             assert words in shown
 
 
+async def test_an_orders_page_warns_of_a_quote_that_ran_out(tmp_path: Path) -> None:
+    async with running(crm.settings(tmp_path)) as desk:
+        await desk.priced("a", days=1)
+        assert "valid until 3 Mar 2026, 08:00 UTC" in await page(desk, "/pages/orders/a")
+        desk.clock.pass_by(days=1)
+        assert "the quote ran out on 3 Mar 2026, 08:00 UTC" in await page(desk, "/pages/orders/a")
+
+
 async def test_what_customers_write_is_shown_and_never_run(tmp_path: Path) -> None:
     async with running(crm.settings(tmp_path)) as desk:
         facts = FACTS.model_copy(
