@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -39,6 +40,7 @@ _UPLOAD: Final[dict[str, Any]] = {
         },
     }
 }
+_CURSOR: Final = re.compile(r"(\d{1,16}) ([A-Za-z0-9._-]{1,100})")
 OrderId = Annotated[str, Path(pattern="^[A-Za-z0-9._-]{1,100}$", examples=["R7K2-M4QF"])]
 IdempotencyKey = Annotated[
     str,
@@ -181,11 +183,13 @@ def _cursor(last: documents.OrderLine) -> str:
 
 def _place(cursor: str) -> tuple[datetime, str]:
     try:
-        micros, order = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
-        return EPOCH + timedelta(microseconds=int(micros)), order
-    except (ValueError, binascii.Error, OverflowError) as error:
+        found = _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor.encode()).decode())
+    except (ValueError, binascii.Error):
+        found = None
+    if found is None:
         detail = "`cursor` is none of ours; begin without one, then pass on `next`"
-        raise ProblemError(HTTPStatus.BAD_REQUEST, detail) from error
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+    return EPOCH + timedelta(microseconds=int(found[1])), found[2]
 
 
 @api.get("/orders/{order}", summary="One of my orders", responses=responses(UNKNOWN))
@@ -217,7 +221,7 @@ async def post_cancellation(
 @api.get("/statuses", dependencies=[MACHINES], summary="What the shop believes of every order")
 async def get_statuses(
     request: Request,
-    after: Annotated[str, Query(description="`next` of the page before.", max_length=200)] = "",
+    after: Annotated[str, Query(description="`next` of the page before.", max_length=200, pattern=r"^[^\x00]*$")] = "",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
 ) -> documents.Statuses:
     """Return a page of every order's status as the shop knows it, by order id; for reconciliation."""

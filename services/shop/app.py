@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from instrumentation import (
@@ -27,11 +27,13 @@ from instrumentation import (
 )
 from services.auth.access import CustomerGate
 from services.auth.accounts import Accounts
+from services.auth.gates import require
 from services.auth.guard import guard
+from services.auth.people import Role
 from services.auth.settings import AuthSettings, create_access
-from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport
+from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport, operations
 from services.bus import metrics as bus_metrics
-from services.contract import CATALOGUE_CHANGED, SHOP
+from services.contract import CATALOGUE_CHANGED, CONSUMERS, SHOP
 from services.resilience import serving
 from services.shop import store
 from services.shop.api import api, open_api
@@ -187,7 +189,7 @@ def _transport(settings: Settings) -> Transport:
         return EmbeddedTransport()
     from services.bus import RabbitTransport
 
-    return RabbitTransport(settings.bus)
+    return RabbitTransport(settings.bus, dict.fromkeys(CONSUMERS, settings.queues))
 
 
 def _consuming(telemetry: Telemetry, message: Message) -> contextlib.AbstractContextManager[object]:
@@ -220,7 +222,8 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     app.state.service = service
     app.state.access = service.access
     problems.install(app)
-    for router in (open_api, accounts_api, api, pages):
+    operators = Depends(require(Role.SRE, Role.SERVICE))
+    for router in (open_api, accounts_api, api, operations.router(service.bus, [operators]), pages):
         app.include_router(router)
     app.mount(STATIC, StaticFiles(directory=HERE / "static"), name="static")
     problems.describe(app)

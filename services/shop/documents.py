@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from services.contract import Money, Status  # noqa: TC001 - pydantic reads the annotations
 from services.shop.model import Product, in_order
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from services.shop import model as known
 
+DEAREST: Final = 10_000_000
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Key = Annotated[str, StringConstraints(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
@@ -35,6 +36,13 @@ class ItemContent(_Request):
     model: Sha256 | None = None
     price: Money | None = Field(default=None, description="Guides only; an order's price is calculated.")
     active: bool = True
+
+    @field_validator("price")
+    @classmethod
+    def _plausible(cls, price: Money | None) -> Money | None:
+        if price is not None and not 0 <= price.amount <= DEAREST:
+            raise ValueError(f"a price lies between 0 and {DEAREST:,}")
+        return price
 
 
 class Item(ItemContent):

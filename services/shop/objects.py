@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _PART: Final = 1024 * 1024
+_LEFT_S: Final = 24 * 3_600
 _NAME: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -56,6 +59,14 @@ class FolderStore:
             self._incoming.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadInput(f"{folder}: cannot keep models here ({error.strerror}); name another folder") from error
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed left half written: nobody writes for a day."""
+        for left in self._incoming.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another process sweeps too
+                if time.time() - left.stat().st_mtime > _LEFT_S:
+                    left.unlink()
 
     async def put(self, stream: AsyncIterator[bytes]) -> Stored:
         """Keep what the stream holds: never whole in memory, never half in place."""

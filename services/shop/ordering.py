@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from instrumentation import order_context
 from instrumentation.problems import ProblemError
 from services.contract import (
+    CANCELLING,
     ORDER_ANSWERED,
     ORDER_CANCEL,
     STATUS_CHANGED,
@@ -90,7 +91,7 @@ class Ordering:
         """Send an order off; the promise begins. Sending it again changes nothing."""
 
         async def work(connection: AsyncConnection, own: Order) -> None:
-            if own.settled or own.cancelling:
+            if own.status in CANCELLING or own.cancelling:
                 raise _conflict(f"the order `{order}` is cancelled; begin a new one")
             if own.status is not Status.INITIATED:
                 return

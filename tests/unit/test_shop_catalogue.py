@@ -151,6 +151,8 @@ async def test_what_was_overtaken_while_it_was_read_is_not_kept(tmp_path: Path) 
 async def test_a_piece_needs_a_model_that_is_in_the_store(tmp_path: Path) -> None:
     async with running(tmp_path) as shop:
         sales = shop.staff(Role.SALES)
+        cheap = {**PIECE, "price": {"amount": "-1", "currency": "EUR"}}
+        assert "between 0 and" in detail_of(await shop.client.put("/catalogue/crown", json=cheap, headers=sales), 400)
         missing = await shop.client.put("/catalogue/crown", json={**PIECE, "model": "0" * 64}, headers=sales)
         assert "not in the store" in detail_of(missing, 400)
         model = await shop.upload(sales)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import struct
+import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -77,19 +79,18 @@ def _told(content: bytes) -> str:
     return recognised(content[: 64 * 1024], content[-64 * 1024 :], len(content))
 
 
-@pytest.mark.parametrize("name", WHOLE)
-async def test_a_model_is_told_by_its_content(tmp_path: Path, name: str) -> None:
-    content, format_ = WHOLE[name]
+async def test_a_model_is_told_by_its_content(tmp_path: Path) -> None:
     async with running(tmp_path) as shop:
         _, headers = await shop.customer()
-        named_wrong = {**headers, "content-type": "image/png"}
-        answer = await shop.client.post("/models", content=content, headers=named_wrong)
-        digest = hashlib.sha256(content).hexdigest()
-        assert answer.json() == {"model": digest, "bytes": len(content), "format": format_}
-        form = await shop.client.post("/models", files={"model": ("a.txt", content)}, headers=headers)
-        assert form.json() == answer.json()
-        read = await shop.client.get(f"/models/{digest}", headers=shop.staff(Role.SERVICE))
-        assert (read.content, read.headers["content-length"]) == (content, str(len(content)))
+        for name, (content, format_) in WHOLE.items():
+            named_wrong = {**headers, "content-type": "image/png"}
+            answer = await shop.client.post("/models", content=content, headers=named_wrong)
+            digest = hashlib.sha256(content).hexdigest()
+            assert answer.json() == {"model": digest, "bytes": len(content), "format": format_}, name
+            form = await shop.client.post("/models", files={"model": ("a.txt", content)}, headers=headers)
+            assert form.json() == answer.json()
+            read = await shop.client.get(f"/models/{digest}", headers=shop.staff(Role.SERVICE))
+            assert (read.content, read.headers["content-length"]) == (content, str(len(content)))
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -190,6 +191,17 @@ async def test_a_stream_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConnectionResetError):
         await store.put(breaking())
     assert _files(tmp_path) == []
+
+
+def test_what_a_killed_process_left_half_written_is_swept_away_after_a_day(tmp_path: Path) -> None:
+    FolderStore(tmp_path)
+    old, new = tmp_path / "incoming" / "old", tmp_path / "incoming" / "new"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    day_ago = time.time() - 24 * 3_600 - 60
+    os.utime(old, (day_ago, day_ago))
+    FolderStore(tmp_path)
+    assert _files(tmp_path) == [new]
 
 
 async def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:

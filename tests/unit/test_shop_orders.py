@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from sqlalchemy import func, select
 
-from services.contract import MES, Status
+from services.contract import CRM, MES, Status
 from services.shop.model import LETTERS, new_order_id
 from services.shop.tables import orders, requests
 from tests.unit.test_shop import detail_of, running
@@ -93,23 +92,22 @@ async def test_a_refused_order_does_not_use_up_its_key(tmp_path: Path) -> None:
         assert (await shop.order(headers, "k")).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("wish", "says"),
-    [
+async def test_an_order_that_cannot_be_met_is_one_sentence(tmp_path: Path) -> None:
+    wishes: list[tuple[dict[str, Any], str]] = [
         ({"item": "plain-band", "model": "0" * 64}, "either"),
         ({"item": None}, "either"),
         ({"product": "crown"}, "`product`"),
         ({"product": "pendant"}, "is no pendant; it is ring"),
         ({"item": "nothing"}, "no piece"),
         ({"note": "\0"}, "`note`"),
+        ({"note": "\ud800"}, "`note`"),
         ({"channel": "a b"}, "`channel`"),
         ({"colour": "red"}, "`colour`"),
-    ],
-)
-async def test_an_order_that_cannot_be_met_is_one_sentence(tmp_path: Path, wish: dict[str, str], says: str) -> None:
+    ]
     async with running(tmp_path) as shop:
         _, headers = await shop.customer()
-        assert says in detail_of(await shop.order(headers, **wish), 400)
+        for wish, says in wishes:
+            assert says in detail_of(await shop.order(headers, **wish), 400)
         assert await _rows(shop, orders) == 0
 
 
@@ -154,7 +152,7 @@ async def test_history_is_told_newest_first_without_gaps_or_repeats(tmp_path: Pa
             cursor = page["next"]
         assert sorted(found) == sorted(placed)
         assert [placed.index(order) // 2 for order in found] == [3, 2, 2, 1, 1, 0, 0]
-        for nonsense in ("x", "e30=", "%C3%BC", "OTk5OTk5OTk5OTk5OTk5OTk5OTkgQQ=="):
+        for nonsense in ("x", "e30=", "%C3%BC", "OTk5OTk5OTk5OTk5OTk5OTk5OTkgQQ==", "MSAA"):
             assert "cursor" in detail_of(await shop.client.get(f"/orders?cursor={nonsense}", headers=headers), 400)
 
 
@@ -191,6 +189,15 @@ async def test_a_cancelled_order_cannot_be_submitted(tmp_path: Path) -> None:
         await shop.client.post(f"/orders/{order}/cancellation", json={}, headers=headers)
         refused = await shop.client.post(f"/orders/{order}/submission", headers=headers)
         assert "cancelled" in detail_of(refused, 409)
+
+
+async def test_submitting_an_order_that_went_on_changes_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as shop:
+        _, headers = await shop.customer()
+        order = await shop.submitted(headers)
+        await shop.hear(shop.says(CRM, order, Status.CLOSED))
+        answer = await shop.client.post(f"/orders/{order}/submission", headers=headers)
+        assert (answer.status_code, answer.json()["status"]) == (200, "CLOSED")
 
 
 async def test_a_price_that_is_late_does_not_bring_a_status_back(tmp_path: Path) -> None:

@@ -14,7 +14,10 @@ async function refresh() {
       const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
       const live = document.getElementById("live");
-      if (answer.ok && fresh && fresh.innerHTML !== live.innerHTML && !writing()) live.replaceWith(fresh);
+      if (answer.ok && fresh && fresh.innerHTML !== live.innerHTML && !writing()) {
+        live.replaceWith(fresh);
+        document.getElementById("news").textContent = fresh.querySelector("h2").textContent;
+      }
       if (fresh && !fresh.dataset.refresh) return;
     } catch {
       // The shop does not answer just now; the next time it may.
