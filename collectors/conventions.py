@@ -9,6 +9,7 @@ RISK: Final = "risk"
 OUTCOME: Final = "outcome"
 VERSION: Final = "version"
 PROMISE: Final = "promise"
+INVARIANT: Final = "invariant"
 
 STAGE_DURATION: Final = "touchstone_stage_duration_seconds"
 STAGE_ORDERS: Final = "touchstone_stage_orders"
@@ -27,12 +28,23 @@ EVENT_LAG: Final = "touchstone_event_lag_seconds"
 QUARANTINED_EVENTS: Final = "touchstone_quarantined_events"
 CLOCK_SKEW: Final = "touchstone_clock_skew_events"
 SEQUENCE_GAPS: Final = "touchstone_sequence_gaps"
+BUS_SKIPPED: Final = "touchstone_bus_skipped_messages_total"
+FAILING_SOURCES: Final = "touchstone_failing_sources"
 BUILD: Final = "touchstone_build_info"
+
+RECONCILE_MISMATCHES: Final = "touchstone_reconcile_mismatches"
+RECONCILE_LOST: Final = "touchstone_reconcile_lost"
+RECONCILE_STUCK: Final = "touchstone_reconcile_stuck"
+RECONCILE_SILENT: Final = "touchstone_reconcile_silent_systems"
+RECONCILE_LAST_RUN: Final = "touchstone_reconcile_last_run_timestamp_seconds"
+INVARIANT_VIOLATIONS: Final = "touchstone_invariant_violations"
 
 ACCEPTED: Final = "accepted"
 DUPLICATE: Final = "duplicate"
 QUARANTINED: Final = "quarantined"
 LATE: Final = "late"
+# Each is explained where it is checked (invariants/checking.py).
+INVARIANTS: Final = ("one_current_status", "stage_sum_equals_age", "outbox_young", "no_old_gaps", "no_silence")
 OUTCOMES: Final = (ACCEPTED, DUPLICATE, QUARANTINED, LATE)
 
 HOUR: Final = 3600.0

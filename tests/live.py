@@ -17,8 +17,10 @@ from collectors.live.settings import Settings
 from collectors.replay import micros
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
+
+    from services.bus import Transport
 
 START: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 PROMISE: Final = """
@@ -90,10 +92,15 @@ def settings(folder: Path, database: str | None = None, promise: str = PROMISE, 
 
 
 @contextlib.asynccontextmanager
-async def running(configured: Settings, clock: Clock | None = None) -> AsyncIterator[Live]:
-    """Run a collector."""
+async def running(
+    configured: Settings,
+    clock: Clock | None = None,
+    transport: Transport | None = None,
+    networks: Mapping[str, httpx.AsyncBaseTransport] | None = None,
+) -> AsyncIterator[Live]:
+    """Run a collector, maybe on a bus of this process and with watched systems that need no network."""
     clock = clock or Clock()
-    service = create_service(configured, clock)
+    service = create_service(configured, clock, transport, networks)
     app = create_app(configured, service)
     async with (
         app.router.lifespan_context(app),

@@ -1,4 +1,4 @@
-"""The manufacturing system under test: its app without a network, a clock that stands still, and the rest of the house."""
+"""The manufacturing system under test: its app without a network, a still clock, and the rest of the house."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import stamina
 
-from services.auth import Access, DemoIssuer, FixedKeys, Person, Role, StaffVerifier
+from services.auth import Access, AuthSettings, DemoIssuer, FixedKeys, Person, Role, StaffVerifier
 from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport, settle
 from services.contract import CRM, ORDER_REQUOTE, SHOP, STATUS_CHANGED, OrderFacts, Status, StatusChanged
 from services.mes.app import Service, create_app, create_service
@@ -19,7 +19,7 @@ from services.mes.settings import Settings
 from services.mes.vendor.access import KEY_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -83,7 +83,7 @@ class Room:
     service: Service
     app: FastAPI
     client: httpx.AsyncClient
-    clock: Clock
+    clock: Any
     wire: Wire
     issuer: DemoIssuer
     houses: dict[str, Bus]
@@ -183,13 +183,26 @@ def settings(folder: Path, **changed: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, clock: Clock | None = None, **changed: Any) -> AsyncIterator[Room]:
-    """Run the service, with a shop and a CRM that only talk and listen."""
+async def running(
+    folder: Path,
+    clock: Clock | Callable[[], datetime] | None = None,
+    *,
+    network: bool = False,
+    auth: AuthSettings | None = None,
+    **changed: Any,
+) -> AsyncIterator[Room]:
+    """Run the service, with a shop and a CRM that only talk and listen.
+
+    ``network``: the adapter reaches the vendor through it, and the caller serves the app there. ``auth``: the issuer
+    that people sign in at; one without a network if left out.
+    """
     clock, wire, transport = clock or Clock(), Wire(), EmbeddedTransport()
     configured = settings(folder, **changed)
-    service = create_service(configured, transport, clock, vendor_transport=wire, chance=lambda: 0.5)
+    way = None if network else wire
+    service = create_service(configured, transport, clock, auth=auth, vendor_transport=way, chance=lambda: 0.5)
     issuer = DemoIssuer(clock=clock)
-    service.access = Access(StaffVerifier(issuer.url, issuer.audience, FixedKeys(issuer.jwks), clock))
+    if auth is None:
+        service.access = Access(StaffVerifier(issuer.url, issuer.audience, FixedKeys(issuer.jwks), clock))
     wire.app = app = create_app(configured, service)
     houses: dict[str, Bus] = {}
     room = Room(service, app, httpx.AsyncClient(), clock, wire, issuer, houses)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collectors.live.app import Service
 
 BEARER: Final = HTTPBearer(auto_error=False, description="The token that the collector was started with.")
+SECOND_US: Final = 1_000_000
 UNAUTHORIZED: Final = HTTPStatus.UNAUTHORIZED
 TOO_LARGE: Final = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
@@ -172,7 +173,21 @@ async def get_order(request: Request, order: str) -> documents.Order:
     found = await service_of(request).reports.order(order)
     if found is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"nothing was heard of the order `{order}`")
-    return documents.Order.model_validate(found)
+    return documents.Order.model_validate(found | {"systems": service_of(request).watch.says(order)})
+
+
+@api.get("/limits", summary="How long an order may be in each stage")
+async def get_limits(request: Request) -> documents.Limits:
+    """Return each stage's own P99 over ended orders, or its budget where too few have ended."""
+    limits = await service_of(request).reports.limits()
+    found = [documents.Limit.model_validate(limit._asdict() | {"limit_s": limit.us / SECOND_US}) for limit in limits]
+    return documents.Limits(limits=found)
+
+
+@api.get("/invariants", summary="What must be true at every moment, and whether it is")
+async def get_invariants(request: Request) -> documents.Invariants:
+    """Return every invariant with what its last check found."""
+    return documents.Invariants.model_validate(service_of(request).watch.document())
 
 
 @metrics_api.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)

@@ -93,6 +93,7 @@ class Event(BaseModel):
     source: str
     sequence: int | None
     time: datetime
+    uncertainty_s: float | None = Field(description="By how much the time may be wrong either way; null: it is known.")
     status: str
     moved: bool
     note: str | None = Field(description="Why it did not move the timeline.")
@@ -105,6 +106,7 @@ class TimeInStage(BaseModel):
     time_s: float
     visits: int
     budget_s: float | None
+    pauses: bool = Field(description="Whether time here moves the promise moment back.")
 
 
 class Eta(BaseModel):
@@ -112,6 +114,15 @@ class Eta(BaseModel):
 
     p50: datetime
     p90: datetime
+
+
+class Said(BaseModel):
+    """What a watched system says of an order."""
+
+    system: str
+    status: str
+    since: datetime
+    as_of: datetime
 
 
 class Order(BaseModel):
@@ -133,6 +144,40 @@ class Order(BaseModel):
     risk: Risk | None
     stages: list[TimeInStage]
     events: list[Event]
+    systems: list[Said] = Field(default=[], description="What watched systems said of it when last asked.")
+
+
+class Limit(BaseModel):
+    """How long an order may be in a stage before it is stuck."""
+
+    stage: str
+    limit_s: float
+    basis: Literal["P99", "budget"]
+    orders: int = Field(description="How many ended orders tell.")
+
+
+class Limits(BaseModel):
+    """The stages that have a limit."""
+
+    limits: list[Limit]
+
+
+class InvariantCheck(BaseModel):
+    """An invariant, and what came of its last check."""
+
+    invariant: str
+    sentence: str
+    severity: Literal["critical", "warning"]
+    violations: int | None = Field(description="Null where it could not be checked; `reason` says why.")
+    examples: list[str]
+    reason: str | None
+
+
+class Invariants(BaseModel):
+    """All invariants as of the last check."""
+
+    as_of: datetime | None
+    invariants: list[InvariantCheck]
 
 
 class OpenOrder(BaseModel):

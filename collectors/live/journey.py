@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collectors.live.model import EventRow
 
 SECOND: Final = 1_000_000
+Label = tuple[str, int | None]
 
 
 def journey(
@@ -26,7 +27,7 @@ def journey(
     history: History,
     name: str,
     events: Sequence[EventRow],
-    ids: Mapping[int, str],
+    labels: Mapping[int, Label],
     as_of: int,
 ) -> dict[str, Any]:
     """Return an order's journey as of a moment (microseconds); the document of ``GET /orders/{order}``."""
@@ -36,7 +37,7 @@ def journey(
         "order": name,
         "as_of": shown(as_of),
         **_NOTHING,
-        "events": _events(timelines, lined, events, ids, as_of),
+        "events": _events(timelines, lined, events, labels, as_of),
     }
     if not len(measured):
         return {**document, "note": "no event that could be used has happened yet"}
@@ -61,7 +62,7 @@ _NOTHING: Final[dict[str, Any]] = {
 
 
 def _events(
-    timelines: Timelines, lined: Lined, events: Sequence[EventRow], ids: Mapping[int, str], as_of: int
+    timelines: Timelines, lined: Lined, events: Sequence[EventRow], labels: Mapping[int, Label], as_of: int
 ) -> list[dict[str, Any]]:
     """Return the events: first those that moved the timeline in its order, then what was heard besides, by time."""
     line = lined.line.moving.attributes[PLACE].tolist()
@@ -69,16 +70,21 @@ def _events(
     rest = sorted(set(range(len(events))) - moved, key=lambda place: (events[place].at, events[place].arrival))
     return [
         {
-            "id": ids[events[place].arrival],
+            "id": labels[events[place].arrival][0],
             "source": events[place].source,
             "sequence": events[place].sequence,
             "time": shown(events[place].at),
+            "uncertainty_s": _seconds(labels[events[place].arrival][1]),
             "status": events[place].status,
             "moved": place in moved,
             "note": None if place in moved else _why_not(timelines, events[place], as_of),
         }
         for place in [*line, *rest]
     ]
+
+
+def _seconds(microseconds: int | None) -> float | None:
+    return None if microseconds is None else microseconds / SECOND
 
 
 def _why_not(timelines: Timelines, event: EventRow, as_of: int) -> str:
@@ -116,6 +122,7 @@ def _stages(timelines: Timelines, judged: Judged) -> dict[str, Any]:
                 "time_s": int(judged.stage_us[0, stage]) / SECOND,
                 "visits": int(measured.visits[0, stage]),
                 "budget_s": None if book.budget_us[stage] == NO_BUDGET else int(book.budget_us[stage]) / SECOND,
+                "pauses": bool(book.pauses[stage]),
             }
             for stage in np.flatnonzero(measured.entered[0] != NEVER).tolist()
         ]

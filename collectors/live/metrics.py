@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from collectors.stages.eta import RISKS
 from collectors.timelines.codebook import NO_BUDGET, Codebook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
@@ -65,6 +66,15 @@ class Metrics:
             buckets=names.STAGE_DURATION_BUCKETS,
             registry=self.registry,
         )
+        self.skipped = Counter(
+            names.BUS_SKIPPED.removesuffix("_total"),
+            "Messages of the bus that speak of something else than an order's status.",
+            registry=self.registry,
+        )
+        # What the watch found last; NaN is shown where it has not looked or could not.
+        self.reconciled: tuple[float, ...] = (math.nan,) * 5
+        self.violations: Mapping[str, int | None] = {}
+        self.failing: Callable[[], int] = lambda: 0
         for outcome in names.OUTCOMES:
             self.events.labels(outcome)
         for stage in codebook.stages:
@@ -90,6 +100,15 @@ class Metrics:
         return generate_latest(self.registry)
 
 
+_RECONCILED: Final = (
+    (names.RECONCILE_MISMATCHES, "Orders for which systems name different statuses for longer than the tolerance."),
+    (names.RECONCILE_LOST, "Orders that one system knows and the next does not in time."),
+    (names.RECONCILE_STUCK, "Orders that are longer in their stage than that stage's P99."),
+    (names.RECONCILE_SILENT, "Systems that did not answer at the last reconciliation."),
+    (names.RECONCILE_LAST_RUN, "When systems were last reconciled."),
+)
+
+
 class _Gauges:
     """Gauges that are read, not kept: so neither backfill nor corrections nor a restart can put them wrong."""
 
@@ -99,6 +118,7 @@ class _Gauges:
     def collect(self) -> Iterator[Metric]:
         """Yield every gauge."""
         yield from self._targets()
+        yield from self._watched()
         if self.metrics.state is not None:
             yield from self._totals(self.metrics.state)
             yield from self._in_flight(self.metrics.state)
@@ -122,6 +142,19 @@ class _Gauges:
         build = GaugeMetricFamily(names.BUILD, "What is running.", labels=[names.VERSION, names.PROMISE])
         build.add_metric([metadata.version(DISTRIBUTION), promise.name], 1)
         yield build
+
+    def _watched(self) -> Iterator[Metric]:
+        for (name, text), value in zip(_RECONCILED, self.metrics.reconciled, strict=True):
+            yield GaugeMetricFamily(name, text, value=value)
+        violated = GaugeMetricFamily(
+            names.INVARIANT_VIOLATIONS, "Violations at the last check; NaN: not checked.", labels=[names.INVARIANT]
+        )
+        for invariant in names.INVARIANTS:
+            count = self.metrics.violations.get(invariant)
+            violated.add_metric([invariant], math.nan if count is None else count)
+        yield violated
+        text = "Followed logs and polled systems that cannot be read now."
+        yield GaugeMetricFamily(names.FAILING_SOURCES, text, value=self.metrics.failing())
 
     def _totals(self, state: State) -> Iterator[Metric]:
         for name, text, value in (

@@ -32,7 +32,10 @@ _MOMENTS_REMEMBERED: Final = 100_000
 
 
 class Arrived(NamedTuple):
-    """An event as it will be stored. ``at``: microseconds since 1970 UTC; ``attributes``: a JSON object or None."""
+    """An event as it will be stored. ``at``: microseconds since 1970 UTC; ``attributes``: a JSON object or None.
+
+    ``uncertainty``: by how many microseconds ``at`` may be wrong either way, None where somebody knows the moment.
+    """
 
     source: str
     id: str
@@ -41,6 +44,7 @@ class Arrived(NamedTuple):
     at: int
     sequence: int | None
     attributes: str | None
+    uncertainty: int | None = None
 
 
 class Refused(NamedTuple):

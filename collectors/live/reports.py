@@ -14,6 +14,7 @@ from collectors.live import store
 from collectors.live.journey import journey
 from collectors.live.metrics import State
 from collectors.live.rows import COLUMNS, from_rows, or_never
+from collectors.reconciliation.limits import stage_limits
 from collectors.replay import Replay, count_segments
 from collectors.stages.eta import History, risks
 from collectors.stages.tally import Tally
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from collectors.live.handlers import Collector
     from collectors.live.model import Dimensions, EventRow, Timelines
+    from collectors.reconciliation.comparing import Limit
     from collectors.timelines.measuring import Measured
 
 SECOND: Final = 1_000_000
@@ -160,9 +162,15 @@ class Reports:
             events = [] if number is None else await store.events_of(connection, [number])
             if number is None or not events:
                 return None
-            ids = await store.event_ids(connection, number)
+            labels = await store.event_labels(connection, number)
             history = await self._finished(connection)
-        return journey(self.timelines, history, name, events, ids, as_of)
+        return journey(self.timelines, history, name, events, labels, as_of)
+
+    async def limits(self) -> list[Limit]:
+        """Return how long orders may be in each stage before they are stuck."""
+        async with self.database.reading() as connection:
+            history = await self._finished(connection)
+        return await asyncio.to_thread(stage_limits, self.timelines.codebook, history)
 
     async def picture(self) -> Picture:
         """Return the orders in flight, as of now or of a few seconds ago."""

@@ -23,10 +23,14 @@ class Settings(BaseSettings):
     token: SecretStr | None = None
     promise: Path = DEFAULT_PROMISE
     follow: Path | None = None
+    bus: str | None = Field(default=None, description="amqp://... of the RabbitMQ to hear events from.")
+    queues: int = Field(default=4, ge=1, description="Over how many queues of the bus orders are spread.")
+    systems: Path | None = Field(default=None, description="The file of watched systems, to poll and to reconcile.")
     largest_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     largest_batch: int = Field(default=10_000, gt=0)
     picture_seconds: float = Field(default=5.0, ge=0, description="How old the picture of open orders may be.")
     poll_seconds: float = Field(default=0.5, gt=0, description="How often a followed log is looked at.")
+    watch_seconds: float = Field(default=60.0, gt=0, description="How often the invariants are checked.")
 
     @property
     def loopback(self) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from collectors.live.model import EventRow
 from collectors.live.rows import COLUMNS, COUNTED, contribution
-from collectors.live.tables import ENDED, IN_FLIGHT, events, followed, notes, orders, quarantine, totals
+from collectors.live.tables import ENDED, HAS_GAP, IN_FLIGHT, events, followed, notes, orders, quarantine, totals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,20 +34,20 @@ _UPDATE: Final = (
     update(orders).where(orders.c.number == bindparam("key")).values({name: bindparam(name) for name in _MEASURED})
 )
 _NEW_EVENTS: Final = (
-    "INSERT INTO events (source, id, order_number, at, status, sequence, attributes) {rows} "
+    "INSERT INTO events (source, id, order_number, at, status, sequence, attributes, uncertainty_us) {rows} "
     "ON CONFLICT DO NOTHING RETURNING source, id, arrival"
 )
 _ADD_EVENTS: Final = {
     "sqlite": text(
         _NEW_EVENTS.format(
-            rows="SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 "
-            "FROM json_each(:rows) WHERE true"
+            rows="SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, "
+            "value ->> 7 FROM json_each(:rows) WHERE true"
         )
     ),
     "postgresql": text(
         _NEW_EVENTS.format(
             rows="SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint), CAST(value ->> 3 AS bigint), "
-            "value ->> 4, CAST(value ->> 5 AS bigint), value ->> 6 "
+            "value ->> 4, CAST(value ->> 5 AS bigint), value ->> 6, CAST(value ->> 7 AS bigint) "
             "FROM json_array_elements(CAST(:rows AS json)) WITH ORDINALITY ORDER BY ordinality"
         )
     ),
@@ -79,7 +79,9 @@ async def add_events(
 ) -> dict[tuple[str, str], int]:
     """Store the events that are new; return their arrival numbers by source and id."""
     # One JSON parameter, because hundreds of rows of parameters cost more in Python than in the database.
-    rows = [[e.source, e.id, numbers[e.order], e.at, e.status, e.sequence, e.attributes] for e in arrived]
+    rows = [
+        [e.source, e.id, numbers[e.order], e.at, e.status, e.sequence, e.attributes, e.uncertainty] for e in arrived
+    ]
     statement = _ADD_EVENTS[connection.dialect.name]
     result = await connection.execute(statement, {"rows": orjson.dumps(rows).decode()})
     return {(source, key): arrival for source, key, arrival in result}
@@ -94,10 +96,10 @@ async def events_of(connection: AsyncConnection, numbers: Sequence[int]) -> list
     return found
 
 
-async def event_ids(connection: AsyncConnection, number: int) -> dict[int, str]:
-    """Return the id of each event of an order by its arrival number."""
-    query = select(events.c.arrival, events.c.id).where(events.c.order_number == number)
-    return {int(arrival): str(key) for arrival, key in await connection.execute(query)}
+async def event_labels(connection: AsyncConnection, number: int) -> dict[int, tuple[str, int | None]]:
+    """Return each event of an order by its arrival number: its id, and how uncertain its time is (microseconds)."""
+    query = select(events.c.arrival, events.c.id, events.c.uncertainty_us).where(events.c.order_number == number)
+    return {int(arrival): (str(key), uncertainty) for arrival, key, uncertainty in await connection.execute(query)}
 
 
 async def save_orders(
@@ -167,6 +169,19 @@ async def lately_ended(connection: AsyncConnection, limit: int) -> Sequence[Any]
     """Return the orders that ended last, oldest of them first."""
     query = select(*_ORDER).where(ENDED).order_by(orders.c.end_at.desc(), orders.c.number.desc()).limit(limit)
     return (await connection.execute(query)).all()[::-1]
+
+
+async def orders_with_gaps(connection: AsyncConnection, limit: int = AT_ONCE) -> dict[int, str]:
+    """Return the orders that lack a sequence number now, by their number; the oldest first."""
+    query = select(orders.c.number, orders.c.name).where(HAS_GAP).order_by(orders.c.number).limit(limit)
+    return {int(number): str(name) for number, name in await connection.execute(query)}
+
+
+async def last_heard(connection: AsyncConnection, events_back: int) -> dict[str, int]:
+    """Return the latest time that each source named in the events that arrived last."""
+    newest = select(func.max(events.c.arrival)).scalar_subquery()
+    query = select(events.c.source, func.max(events.c.at)).where(events.c.arrival > newest - events_back)
+    return {str(source): int(at) for source, at in await connection.execute(query.group_by(events.c.source))}
 
 
 async def order_number(connection: AsyncConnection, name: str) -> int | None:

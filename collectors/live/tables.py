@@ -24,6 +24,7 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 # Written out wherever they are asked for, not bound: only so do planners see that the partial indexes serve.
 IN_FLIGHT: Final = text("settled = 4")
 ENDED: Final = text("settled in (2, 3)")
+HAS_GAP: Final = text("gap = 1")
 
 metadata = MetaData()
 
@@ -38,6 +39,7 @@ events = Table(
     Column("status", Text, nullable=False),
     Column("sequence", BigInteger),
     Column("attributes", Text),
+    Column("uncertainty_us", BigInteger),
     UniqueConstraint("source", "id"),
 )
 
@@ -63,6 +65,7 @@ orders = Table(
     Column("attributes", Text, nullable=False, server_default="{}"),
     Column("stages", LargeBinary),
     Index("orders_in_flight", "number", sqlite_where=IN_FLIGHT, postgresql_where=IN_FLIGHT),
+    Index("orders_with_gap", "number", sqlite_where=HAS_GAP, postgresql_where=HAS_GAP),
     Index("orders_ended", "end_at", sqlite_where=ENDED, postgresql_where=ENDED),
 )
 
@@ -91,6 +94,24 @@ followed = Table(
     Column("generation", BigInteger, nullable=False),
     Column("head", Text, nullable=False),
     Column("header", Text),
+)
+
+# How far each polled system was read, and what was last seen of each order of those that show its status only.
+polled = Table(
+    "polled",
+    metadata,
+    Column("system", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+polled_orders = Table(
+    "polled_orders",
+    metadata,
+    Column("system", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("seen", BigInteger, nullable=False),
 )
 
 notes = Table(

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
     from sqlalchemy import URL, Connection
 
@@ -29,6 +29,10 @@ _RETRIED: Final = ("40001", "40P01")  # serialization failure, deadlock (Postgre
 
 
 T = TypeVar("T")
+
+
+class NotOpen(ConnectionError):
+    """The database is not open: its service has not started yet, or has stopped."""
 
 
 class Database:
@@ -47,6 +51,7 @@ class Database:
         self._writer = _engine(url, writes=True)
         self._reader = _engine(url, writes=False) if self.embedded else self._writer
         self._alone = asyncio.Lock()
+        self._open = False
 
     async def start(self) -> None:
         """Bring the schema up to date. Raises BadInput where the database cannot be used."""
@@ -61,17 +66,31 @@ class Database:
             shown = self._writer.url.render_as_string(hide_password=True)
             reason = str(getattr(error, "orig", error)).splitlines()[0]
             raise BadInput(f"{shown}: cannot be used as a database ({reason}); check its address") from error
+        self._open = True
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise NotOpen("the database is not open")
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run ``work`` in one transaction; run it again where PostgreSQL had to undo it for another's sake."""
+        """Run ``work`` in one transaction; run it again where PostgreSQL had to undo it for another's sake.
+
+        Raises NotOpen before ``start`` and after ``close``.
+        """
+        self._check_open()
         for attempt in range(ATTEMPTS):
             try:
-                async with self._one_writer(), self._writer.begin() as connection:
-                    return await work(connection)
+                async with self._one_writer():
+                    transaction = self._transaction(work)
+                    return await (_finished(transaction) if self.embedded else transaction)
             except DBAPIError as error:
                 if not undone(error) or attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError
+
+    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._writer.begin() as connection:
+            return await work(connection)
 
     @contextlib.asynccontextmanager
     async def _one_writer(self) -> AsyncIterator[None]:
@@ -83,7 +102,8 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Open a read-only view of one moment, whatever is written meanwhile."""
+        """Open a read-only view of one moment, whatever is written meanwhile. Raises NotOpen as ``write`` does."""
+        self._check_open()
         async with self._reader.connect() as connection:
             if self.embedded:
                 async with connection.begin():
@@ -95,10 +115,24 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection and let go of the lock."""
+        self._open = False
         await self._writer.dispose()
         await self._reader.dispose()
         if self._lock is not None:
             self._lock.close()
+
+
+async def _finished(job: Coroutine[Any, Any, T]) -> T:
+    """Run a job to its end, even where the caller is cancelled meanwhile, who then hears of that after it.
+
+    SQLite's driver, cancelled within a statement, leaves the file locked.
+    """
+    task = asyncio.create_task(job)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 def undone(error: DBAPIError) -> bool:

@@ -7,6 +7,9 @@ import re
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import quote
+
+import orjson
 
 from services.contract import MES, OWNER, Money, Status
 from services.mes.model import CallKind, VendorChange, micros, moment_of
@@ -111,7 +114,7 @@ class V2:
 
     def path(self, call: Call) -> str:
         """Return where a call goes: orders have our ids."""
-        return "/v2/orders" if call.kind == CallKind.SUBMIT else f"/v2/orders/{call.order}/{call.kind}"
+        return "/v2/orders" if call.kind == CallKind.SUBMIT else f"/v2/orders/{quote(call.order, safe='')}/{call.kind}"
 
     def body(self, call: Call, model_bytes: int | None) -> dict[str, Any] | None:
         """Return what a call says."""
@@ -167,7 +170,7 @@ class Vendor:
             return self._dialect.number(await self._client.post(path, body))
         except Refused as error:
             if error.status in FINAL:
-                raise Rejected(str(error)) from error
+                raise Rejected(_reason(error.text)) from error
             raise Unreachable(f"{error}; check TOUCHSTONE_MES_VENDOR_KEY") from error
 
     async def changes(self, after: int, limit: int) -> list[VendorChange]:
@@ -187,3 +190,12 @@ class Vendor:
     async def close(self) -> None:
         """Let go of connections."""
         await self._client.close()
+
+
+def _reason(text: str) -> str:
+    """Return what a refusal says to people: it may end on a customer's page, where no address of ours belongs."""
+    try:
+        told = orjson.loads(text)
+        return str(told.get("errTxt") or told["detail"])
+    except (orjson.JSONDecodeError, AttributeError, KeyError):
+        return "the manufacturing system does not take it, and does not say why"

@@ -233,7 +233,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGTERM, SIGINT). Raises BadInput where settings or database are wrong."""
-    log_as_json()
+    log_as_json(NAME)
     asyncio.run(_serve(settings))
 
 

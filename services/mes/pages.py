@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from services.mes.vendor.distribution import Operator
 
 FOLDER: Final = Path(__file__).parent / "templates"
-# Not to be shown inside another's page, where a click could be stolen; nor may it load anything.
+# Not to be shown inside another's page, where a click could be stolen; nor may it load anything. No `form-action`:
+# browsers hold redirects after a form to it too, and signing out leads on to the issuer's page.
 HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
 }

@@ -34,11 +34,11 @@ class Unreachable(TouchstoneError):
 
 
 class Refused(TouchstoneError):
-    """The other system answers, and will not do what was asked; the same call would be refused again."""
+    """The other system will not do what was asked (``text``: why); the same call would be refused again."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, text: str) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.text = status, text
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ class Client:
         if answer.status_code in _NOT_NOW:
             raise Unreachable(f"{where}: answered {answer.status_code}, not now; try again later")
         if answer.is_error:
-            raise Refused(f"{where}: answered {answer.status_code}: {answer.text[:_SHOWN]}", answer.status_code)
+            text = answer.text[:_SHOWN]
+            raise Refused(f"{where}: answered {answer.status_code}: {text}", answer.status_code, text)
         try:
             return answer.json()
         except ValueError as error:

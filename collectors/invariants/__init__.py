@@ -1,0 +1,1 @@
+"""What must be true of a running house at every moment, checked on a schedule."""
