@@ -55,14 +55,14 @@ async def deliver(shares: Mapping[Deliveries, int], receive: Receive) -> None:
     for deliveries in shares:
         deliveries.arrived = arrived
     while True:
-        await arrived.wait()
-        arrived.clear()
+        arrived.clear()  # before looking: what came before this began has woken nobody
         while any(deliveries.waiting for deliveries in shares):
             batch = {one: one.first(max(1, BATCH * weight // total)) for one, weight in shares.items()}
             bodies = [message.body for messages in batch.values() for message in messages]
             await stored(partial(receive, bodies))
             for deliveries, messages in batch.items():
                 await deliveries.acknowledge(messages)
+        await arrived.wait()
 
 
 async def stored(store: Callable[[], Awaitable[object]]) -> None:

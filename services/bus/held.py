@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -14,6 +15,7 @@ from services.bus.tables import inbox
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sqlalchemy import Select, TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 UNREADABLE: Final = 0  # the place of what cannot be read
@@ -73,8 +75,13 @@ class Waiting(NamedTuple):
     unreadable: int
 
 
-def _sql(connection: AsyncConnection, statement: str) -> Any:
-    return text(statement.format(streams=_STREAMS.format(array=_ARRAYS[connection.dialect.name])))
+def _sql(connection: AsyncConnection, statement: str) -> TextClause:
+    return _parsed(connection.dialect.name, statement)
+
+
+@cache
+def _parsed(dialect: str, statement: str) -> TextClause:
+    return text(statement.format(streams=_STREAMS.format(array=_ARRAYS[dialect])))
 
 
 def _json(streams: Iterable[Sequence[Any]]) -> str:
@@ -208,7 +215,7 @@ async def gaps(connection: AsyncConnection, consumer: str, early_before: int, li
     return [Place._make(row) for row in (await connection.execute(query)).all()]
 
 
-def _gaps(consumer: str, early_before: int) -> Any:
+def _gaps(consumer: str, early_before: int) -> Select[Any]:
     following = inbox.c.applied + 1
     of_stream = (inbox.c.consumer == table.c.consumer) & (inbox.c.subject == table.c.subject)
     at_place = table.alias()

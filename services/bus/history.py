@@ -5,7 +5,7 @@ For demos, and for a move from another installation. What is said afterwards goe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from sqlalchemy import insert
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from services.bus.message import Message, Stream
 
-SECOND: int = 1_000_000
+SECOND: Final = 1_000_000
 
 
 async def load(connection: AsyncConnection, source: str, consumer: str, said: Sequence[Message]) -> None:

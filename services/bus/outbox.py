@@ -30,8 +30,11 @@ _NEXT: Final = (
 )
 _COLUMNS: Final = "recorded_at, id, type, subject, source, sequence, time, traceparent, data"
 _VALUES: Final = ":recorded_at, :id, :type, :subject, :source, {sequence}, :time, :traceparent, :data"
-_ADD: Final = f"INSERT INTO bus_outbox ({_COLUMNS}) VALUES ({_VALUES.format(sequence=':sequence')}) RETURNING position"
-_TELL: Final = "INSERT INTO bus_pending (position, recorded_at, target) VALUES (:position, :recorded_at, :target)"
+_ADD: Final = text(
+    f"INSERT INTO bus_outbox ({_COLUMNS}) VALUES ({_VALUES.format(sequence=':sequence')}) RETURNING position"
+)
+_TELL: Final = text("INSERT INTO bus_pending (position, recorded_at, target) VALUES (:position, :recorded_at, :target)")
+_NUMBER: Final = text(_NEXT)
 # PostgreSQL does it all in one round trip.
 _PUBLISH: Final = text(
     f"WITH stream AS ({_NEXT}), event AS (INSERT INTO bus_outbox ({_COLUMNS}) "
@@ -44,19 +47,23 @@ _SEND: Final = text(
     "RETURNING position, recorded_at) INSERT INTO bus_pending (position, recorded_at, target) "
     "SELECT position, recorded_at, :target FROM event"
 )
-_UNSENT: Final = (
-    "SELECT p.number, p.target, p.attempts, o.id, o.type, o.subject, o.source, o.sequence, o.time, o.traceparent, "
-    "o.data FROM bus_pending p JOIN bus_outbox o ON o.position = p.position AND o.recorded_at = p.recorded_at "
-    # What never failed goes first: thousands that nobody takes must not hold up the rest.
-    "WHERE p.due_at <= :now ORDER BY p.due_at, p.number LIMIT :limit"
+_OF_UNSENT: Final = (
+    "p.number, p.target, p.attempts, o.id, o.type, o.subject, o.source, o.sequence, o.time, o.traceparent, o.data"
 )
-# Embedded, sending is handling: a flood of commands of one class must leave room in each window for the others.
-_UNSENT_BY_TURNS: Final = (
-    "SELECT p.number, p.target, p.attempts, o.id, o.type, o.subject, o.source, o.sequence, o.time, o.traceparent, "
-    "o.data FROM (SELECT *, row_number() OVER (PARTITION BY target ORDER BY due_at, number) AS turn FROM "
-    "(SELECT * FROM bus_pending WHERE due_at <= :now ORDER BY due_at, number LIMIT 20 * :limit)) AS p "
-    "JOIN bus_outbox o ON o.position = p.position ORDER BY p.turn, p.number LIMIT :limit"
-)
+# What never failed goes first: thousands that nobody takes must not hold up the rest. Embedded, sending is handling:
+# a flood of commands of one class must leave room in each window for the others.
+_UNSENT: Final = {
+    "postgresql": text(
+        f"SELECT {_OF_UNSENT} FROM bus_pending p JOIN bus_outbox o ON o.position = p.position "
+        "AND o.recorded_at = p.recorded_at WHERE p.due_at <= :now ORDER BY p.due_at, p.number LIMIT :limit "
+        "FOR UPDATE OF p SKIP LOCKED"
+    ),
+    "sqlite": text(
+        f"SELECT {_OF_UNSENT} FROM (SELECT *, row_number() OVER (PARTITION BY target ORDER BY due_at, number) AS turn "
+        "FROM (SELECT * FROM bus_pending WHERE due_at <= :now ORDER BY due_at, number LIMIT 20 * :limit)) AS p "
+        "JOIN bus_outbox o ON o.position = p.position ORDER BY p.turn, p.number LIMIT :limit"
+    ),
+}
 _SENT: Final = {
     "postgresql": text(
         "DELETE FROM bus_pending WHERE number IN "
@@ -121,7 +128,7 @@ async def publish(connection: AsyncConnection, entry: Entry, now: int) -> Messag
         sequence = int((await connection.execute(_PUBLISH, row)).scalar_one())
     else:
         key = {"subject": entry.subject, "source": entry.source}
-        sequence = int((await connection.execute(text(_NEXT), key)).scalar_one())
+        sequence = int((await connection.execute(_NUMBER, key)).scalar_one())
         await _add(connection, row | {"sequence": sequence})
     return _message(entry, sequence)
 
@@ -137,8 +144,8 @@ async def send(connection: AsyncConnection, queue: str, entry: Entry, now: int) 
 
 
 async def _add(connection: AsyncConnection, row: dict[str, Any]) -> None:
-    position = (await connection.execute(text(_ADD), row)).scalar_one()
-    await connection.execute(text(_TELL), row | {"position": position})
+    position = (await connection.execute(_ADD, row)).scalar_one()
+    await connection.execute(_TELL, row | {"position": position})
 
 
 def _row(entry: Entry, now: int) -> dict[str, Any]:
@@ -162,9 +169,7 @@ def _message(entry: Entry, sequence: int | None) -> Message:
 
 async def unsent(connection: AsyncConnection, now: int, limit: int) -> list[Unsent]:
     """Return the first messages that are due; in PostgreSQL locked, and without those that another relay has."""
-    postgresql = connection.dialect.name == "postgresql"
-    statement = _UNSENT + " FOR UPDATE OF p SKIP LOCKED" if postgresql else _UNSENT_BY_TURNS
-    rows = await connection.execute(text(statement), {"now": now, "limit": limit})
+    rows = await connection.execute(_UNSENT[connection.dialect.name], {"now": now, "limit": limit})
     return [Unsent(row[0], row[1], row[2], _stored(row[3:])) for row in rows.all()]
 
 

@@ -122,24 +122,19 @@ class RabbitTransport:
         if target == EVENTS:
             exchange, key = self._exchanges[topology.EVENTS_EXCHANGE], message.type
         elif target.startswith(CONSUMER):
-            exchange, key = self._exchange_of(target.removeprefix(CONSUMER)), message.type
+            exchange, key = self._exchanges[topology.REPLAY_EXCHANGE], target.removeprefix(CONSUMER)
         else:
             exchange, key = self._exchanges[topology.COMMANDS_EXCHANGE], target.removeprefix(COMMANDS)
+        # Without `message_id`: the library gives each one of its own, and tells by it which message came back. With
+        # ours, one that is sent twice in a window and comes back twice would count as sent.
         body = aio_pika.Message(
             message.to_json(),
             headers={topology.HASHED_BY: message.subject},
             content_type=MEDIA_TYPE,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            message_id=message.id,
             type=message.type,
         )
         await exchange.publish(body, key, mandatory=True, timeout=CONFIRM_S)
-
-    def _exchange_of(self, consumer: str) -> AbstractExchange:
-        found = self._exchanges.get(topology.events_exchange(consumer))
-        if found is None:
-            raise LookupError(f"no consumer `{consumer}` is known here; name it in the topology")
-        return found
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE_S
@@ -185,8 +180,7 @@ class RabbitTransport:
         for worker in self._workers:
             for name in worker.queues:
                 await topology.declare_commands(channel, name, worker.owner, self._limit)
-        names = [topology.EVENTS_EXCHANGE, topology.COMMANDS_EXCHANGE]
-        names += [topology.events_exchange(consumer) for consumer in {*self._elsewhere, *self._consumers}]
+        names = (topology.EVENTS_EXCHANGE, topology.REPLAY_EXCHANGE, topology.COMMANDS_EXCHANGE)
         self._exchanges = {name: await channel.get_exchange(name, ensure=False) for name in names}
 
     def _jobs(self, connection: AbstractConnection) -> list[Coroutine[Any, Any, None]]:

@@ -2,6 +2,7 @@
 
 Events go to one topic exchange, and from there to one exchange for each consumer, which spreads subjects over its
 queues by hash. Each of these queues has one active consumer, so that two processes seldom contend for one subject.
+What is replayed goes to one of the consumers' exchanges alone, by its consumer's name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel, AbstractConnection
 
 EVENTS_EXCHANGE: Final = "touchstone.events"
+REPLAY_EXCHANGE: Final = "touchstone.replay"
 COMMANDS_EXCHANGE: Final = "touchstone.commands"
 DEAD_EXCHANGE: Final = "touchstone.dead"
 HASHED_BY: Final = "subject"
@@ -52,6 +54,7 @@ def commands_queue(name: str) -> str:
 async def declare_exchanges(channel: AbstractChannel) -> None:
     """Make the exchanges that all services share."""
     await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
+    await channel.declare_exchange(REPLAY_EXCHANGE, ExchangeType.DIRECT, durable=True)
     await channel.declare_exchange(COMMANDS_EXCHANGE, ExchangeType.DIRECT, durable=True)
     await channel.declare_exchange(DEAD_EXCHANGE, ExchangeType.DIRECT, durable=True)
 
@@ -62,6 +65,7 @@ async def declare_consumer(channel: AbstractChannel, consumer: str, queues: int,
         events_exchange(consumer), "x-consistent-hash", durable=True, arguments={"hash-header": HASHED_BY}
     )
     await exchange.bind(EVENTS_EXCHANGE, "#")
+    await exchange.bind(REPLAY_EXCHANGE, consumer)
     await declare_dead(channel, consumer)
     arguments = _keeping(consumer, limit) | {"x-single-active-consumer": True}
     for number in range(queues):
