@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LOG: Final = logging.getLogger("touchstone.bus")
 CONNECT_S: Final = 10.0
+HEARTBEAT_S: Final = 15
 CONFIRM_S: Final = 30.0
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
@@ -71,7 +72,9 @@ class RabbitTransport:
         url = URL(address)
         if url.scheme not in {"amqp", "amqps"} or not url.host:
             raise BadInput("the bus address is none; write amqp://USER:PASSWORD@HOST:PORT/")
-        self._url, self._elsewhere, self._limit = url, dict(topology or {}), delivery_limit
+        # A connection that was cut without a word is noticed after two of these; the library's own are a minute long.
+        self._url = url if "heartbeat" in url.query else url.update_query(heartbeat=HEARTBEAT_S)
+        self._elsewhere, self._limit = dict(topology or {}), delivery_limit
         self._consumers: dict[str, _Consumer] = {}
         self._workers: list[_Worker] = []
         self._undertakers: dict[str, Callable[[bytes, str], Awaitable[None]]] = {}

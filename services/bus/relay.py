@@ -22,7 +22,7 @@ LOG: Final = logging.getLogger("touchstone.bus")
 WINDOW: Final = 500
 IDLE_S: Final = 0.05
 TROUBLE_S: Final = 1.0
-LONGEST_WAIT_US: Final = 30_000_000
+LONGEST_WAIT_US: Final = 5_000_000
 FIRST_WAIT_US: Final = 100_000
 
 
