@@ -22,7 +22,7 @@ install: .venv/.installed ## set up .venv with everything locked
 	@$(BIN)/python -m compileall -q collectors instrumentation services touchstone.py
 	@touch $@
 
-demo: install ## six weeks of history, the report, and the live collector, on this machine alone
+demo: install ## the whole system on this machine: six weeks of history, live customers, managers, operators
 	@$(BIN)/touchstone demo $(DEMO)
 
 up: install parts ## run services, relays, collector, PostgreSQL and RabbitMQ natively on loopback

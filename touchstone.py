@@ -197,12 +197,14 @@ def serve_collector(
     bus: Broker = None,
     promise: PromiseOption = None,
     follow: Annotated[Path | None, typer.Option(help="A growing log to follow.")] = None,
+    systems: Annotated[Path | None, typer.Option(help="A file of systems to poll and to reconcile.")] = None,
 ) -> None:
     """Run the live collector: events in by HTTP or a growing log, orders, stages and metrics out."""
     from collectors.live.app import serve
     from collectors.live.settings import Settings
 
-    serve(Settings(**_given(host=host, port=port, database=database, bus=bus, promise=promise, follow=follow)))
+    given = _given(host=host, port=port, database=database, bus=bus, promise=promise, follow=follow, systems=systems)
+    serve(Settings(**given))
 
 
 @serve_app.command("shop")
@@ -359,21 +361,25 @@ def dlq_replay(
 
 @app.command()
 def demo(
-    length: Annotated[
-        str, typer.Option("--for", help="How long to keep feeding, such as 60s; 0s for until stopped.")
-    ] = "0s",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same history.")] = 7,
-    port: Annotated[int, typer.Option(help="Port of the collector; the report is served beside it.")] = 8321,
+    length: Annotated[str, typer.Option("--for", help="How long it goes on, such as 60s; 0s for until stopped.")] = "",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same history.", min=0)] = 7,
+    fault: Annotated[str | None, typer.Option(help="What goes wrong; `list` says what can.")] = None,
+    port: Annotated[int, typer.Option(help="Port of the collector and the report.", min=1, max=65_000)] = 8321,
 ) -> None:
-    """Show it all on one machine: six weeks of history with a slowed approval, the report, the live collector."""
-    from collectors.demo import run_demo
+    """Show the whole system on one machine: six weeks of history, the report, and people who act in real time."""
+    from collectors.demo import Watcher
     from collectors.promise.durations import parse_duration
+    from services.demo.faults import fault_of, listed
+    from services.demo.running import Plan, run_demo
 
+    if fault == "list":
+        typer.echo(listed())
+        return
     try:
         lasting = parse_duration(length or ("0s" if sys.stdout.isatty() else "60s"))
     except ValueError as error:
         raise BadInput(f"--for: {error}") from error
-    run_demo(lasting=lasting, seed=seed, port=port)
+    run_demo(Plan(lasting=lasting, seed=seed, port=port, fault=fault_of(fault)), Watcher(), typer.echo)
 
 
 def _dead_letters(address: str) -> DeadLetterClient:

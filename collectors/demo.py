@@ -1,188 +1,158 @@
-"""The demo: six weeks of a jewellery maker with a slowed approval, its report, and the live collector fed on.
-
-Everything runs on this machine alone: history is simulated, replayed into the HTML report, and sent to a real live
-collector (SQLite); then the orders in flight go on, an hour a second until the present is reached, then as they happen.
-"""
+"""The demo's watcher: what the house's six weeks were like, the report on them, and a collector that hears it live."""
 
 from __future__ import annotations
 
 import contextlib
-import http.server
-import socket
-import subprocess
-import sys
-import threading
-import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import httpx
 import orjson
-import typer
+from fastapi.responses import FileResponse, RedirectResponse
+from sqlalchemy import func, select
 
+from collectors.live.app import create_app, create_service
+from collectors.live.settings import Settings
+from collectors.live.tables import events
 from collectors.promise import load_promise
 from collectors.replay import replay
 from collectors.report import Gathering, write_html
 from collectors.report.headline import headline
 from collectors.simulation import Scenario, cloudevents, parse_slowdown, simulate
-from instrumentation.errors import TouchstoneError
+from services.resilience.serving import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+    from collectors.live.app import Service
+    from services.bus import Message, Transport
 
 HISTORY: Final = timedelta(weeks=6)
-CATCH_UP: Final = timedelta(days=1)
-HOURS_A_SECOND: Final = 1
-ORDERS_A_DAY: Final = 40
+ORDERS_A_DAY: Final = 15
 SLOWED: Final = "approval=+6d@14"
-FOLDER: Final = Path("build/demo")
-BATCH: Final = 1_000
-START_SECONDS: Final = 30
+BATCH: Final = 2_000
+WATCH_S: Final = 15.0
+HOST: Final = "127.0.0.1"
+SECRET_ENV: Final = "TOUCHSTONE_DEMO_SECRET"  # noqa: S105 - the name of a variable
 
 
-@dataclass
-class Demo:
-    """One run of the demo. ``now`` is when it began, so that history ends there."""
+class House(Protocol):
+    """What the watcher needs to know of the house."""
 
-    seed: int
-    port: int
-    folder: Path = FOLDER
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    folder: Path
+    transport: Transport | None
+    secret: str
+    ports: Mapping[str, int]
 
-    @property
-    def collector(self) -> str:
-        """The live collector's address."""
-        return f"http://127.0.0.1:{self.port}"
+    def address(self, name: str) -> str:
+        """Return where a part of the house listens."""
 
-    def events(self) -> list[dict[str, Any]]:
-        """Simulate the house from six weeks ago to an hour ahead, as CloudEvents in time order."""
-        start = (self.now - HISTORY).replace(hour=0, minute=0, second=0, microsecond=0)
-        days = HISTORY.days + 2
+
+class Watcher:
+    """Watches a house with embedded parts, from within its process."""
+
+    secret_env = SECRET_ENV
+
+    def __init__(self) -> None:
+        self._service: Service | None = None
+
+    def simulate(self, seed: int, now: datetime) -> list[dict[str, Any]]:
+        """Return six weeks before ``now``, approval slowed from the third on, as CloudEvents in the order of time."""
+        start = (now - HISTORY).replace(hour=0, minute=0, second=0, microsecond=0)
         slowed = (parse_slowdown(SLOWED),)
-        scenario = Scenario(days=days, orders_per_day=ORDERS_A_DAY, seed=self.seed, slowdowns=slowed, start=start)
+        scenario = Scenario(HISTORY.days + 1, ORDERS_A_DAY, seed=seed, slowdowns=slowed, start=start)
         return list(cloudevents(simulate(scenario)))
 
-    def report(self, history: list[dict[str, Any]]) -> str:
-        """Replay the history into ``report.html``; return the headline."""
-        log = self.folder / "history.jsonl"
-        log.write_bytes(b"".join(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE) for event in history))
+    def report(self, said: Sequence[Message], folder: Path) -> str:
+        """Replay the past into ``report.html``; return the headline."""
+        log = folder / "history.jsonl"
+        log.write_bytes(b"".join(message.to_json() + b"\n" for message in said if message.sequence is not None))
         promise = load_promise()
         promise = promise.model_copy(update={"log": promise.log.model_validate({"format": "cloudevents"})})
         gathering = Gathering(promise)
         report = gathering.report(replay(log, promise, observers=(gathering,)))
-        write_html(report, self.folder / "report.html")
+        write_html(report, folder / "report.html")
         return headline(report).text()
 
+    @contextlib.asynccontextmanager
+    async def collecting(self, house: House, port: int, said: Sequence[Message]) -> AsyncIterator[None]:
+        """Run a collector on the house's bus, which knows the past already. The house has not opened yet."""
+        systems = house.folder / "systems.yaml"
+        systems.write_text(_systems(house, port), encoding="utf-8")
+        os.environ[SECRET_ENV] = house.secret  # the file of systems names where its secret is, not what it is
+        settings = Settings(
+            port=port,
+            database=f"sqlite+aiosqlite:///{house.folder / 'collector.db'}",
+            systems=systems,
+            watch_seconds=WATCH_S,
+        )
+        self._service = create_service(settings, transport=house.transport)
+        app = create_app(settings, self._service)
+        _add_report(app, house.folder / "report.html")
+        await self._service.start()
+        await self._learn(said)
+        async with running(app, HOST, port):
+            try:
+                yield
+            finally:
+                os.environ.pop(SECRET_ENV, None)
 
-def run_demo(*, lasting: timedelta, seed: int, port: int) -> None:
-    """Run the demo for a while (zero: until stopped). Raises TouchstoneError where the collector does not start."""
-    demo = Demo(seed=seed, port=_free_port(port))
-    demo.folder.mkdir(parents=True, exist_ok=True)
-    typer.echo(
-        f"Simulating six weeks of the jewellery maker, {ORDERS_A_DAY} orders a day, approval slowed from week three ..."
-    )
-    events = demo.events()
-    past = (demo.now - CATCH_UP).isoformat()
-    history = [event for event in events if event["time"] < past]
-    typer.echo(f"\n{demo.report(history)}\n")
-    with _collector(demo), _pages(demo.folder, _free_port(demo.port + 1)) as pages:
-        sent = _send(demo.collector, history)
-        typer.echo(f"The live collector has {sent:,} events. Look at:")
-        typer.echo(f"  the report           {pages}/report.html")
-        typer.echo(f"  orders to chase      {demo.collector}/orders?risk=late")
-        typer.echo(f"  stages right now     {demo.collector}/stages")
-        typer.echo(f"  Prometheus metrics   {demo.collector}/metrics")
-        typer.echo(f"  the API              {demo.collector}/docs")
-        ending = f"for {lasting.total_seconds():.0f} s" if lasting else "until you press Ctrl-C"
-        typer.echo(f"Orders go on, an hour a second until the present, {ending} ...")
-        with contextlib.suppress(KeyboardInterrupt):
-            sent += _go_on(demo, (event for event in events if event["time"] >= past), lasting)
-        typer.echo(f"Stopped. The collector has taken {sent:,} events; its state is in {demo.folder}/collector.db")
+    async def _learn(self, said: Sequence[Message]) -> None:
+        if self._service is None or self._service.bus is None:
+            raise AssertionError
+        bodies = [message.to_json() for message in said if message.sequence is not None]
+        for first in range(0, len(bodies), BATCH):
+            await self._service.bus.receive(bodies[first : first + BATCH])
 
-
-def _go_on(demo: Demo, events: Iterable[dict[str, Any]], lasting: timedelta) -> int:
-    """Send each event when its time comes: an hour a second until the present, then as time goes."""
-    begun, sent, waiting = time.monotonic(), 0, list(events)
-    while not lasting or time.monotonic() - begun < lasting.total_seconds():
-        ahead = timedelta(hours=HOURS_A_SECOND * (time.monotonic() - begun))
-        moment = min(demo.now - CATCH_UP + ahead, datetime.now(UTC)).isoformat()
-        due = [event for event in waiting if event["time"] <= moment]
-        waiting = waiting[len(due) :]
-        sent += _send(demo.collector, due)
-        time.sleep(1)
-    return sent
+    async def heard(self) -> int:
+        """Return how many events were heard, those of the past included."""
+        if self._service is None:
+            return 0
+        async with self._service.database.reading() as connection:
+            return int(await connection.scalar(select(func.count()).select_from(events)) or 0)
 
 
-def _send(address: str, events: Iterable[dict[str, Any]]) -> int:
-    headers = {"content-type": "application/cloudevents-batch+json"}
-    sent = 0
-    with httpx.Client(base_url=address, timeout=60) as client:
-        remaining = iter(events)
-        while batch := list(islice(remaining, BATCH)):
-            client.post("/events", content=orjson.dumps(batch), headers=headers).raise_for_status()
-            sent += len(batch)
-    return sent
+def _add_report(app: FastAPI, path: Path) -> None:
+    async def report() -> FileResponse:
+        return FileResponse(path, media_type="text/html")
+
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/report")
+
+    app.add_api_route("/report", report, include_in_schema=False)
+    app.add_api_route("/", home, include_in_schema=False)
 
 
-@contextlib.contextmanager
-def _collector(demo: Demo) -> Iterator[None]:
-    """Run a live collector with fresh state as a process of its own."""
-    database = demo.folder / "collector.db"
-    for leftover in demo.folder.glob("collector.db*"):
-        leftover.unlink()
-    command = [sys.executable, "-m", "touchstone", "serve", "collector", "--port", str(demo.port)]
-    log = (demo.folder / "collector.log").open("wb")
-    process = subprocess.Popen(  # noqa: S603 - our own command line
-        [*command, "--database", f"sqlite+aiosqlite:///{database}"], stdout=log, stderr=subprocess.STDOUT
-    )
-    try:
-        _await_ready(demo, process)
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        log.close()
-
-
-def _await_ready(demo: Demo, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{demo.collector}/readyz").is_success:
-                return
-        time.sleep(0.1)
-    last = (demo.folder / "collector.log").read_text(errors="replace").strip().splitlines()[-1:]
-    raise TouchstoneError(f"the live collector did not start ({' '.join(last) or 'it said nothing'})")
-
-
-@contextlib.contextmanager
-def _pages(folder: Path, port: int) -> Iterator[str]:
-    """Serve a folder's pages on loopback."""
-    handler = partial(_QuietHandler, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-class _QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Say nothing: the demo's own lines are what matters on this screen."""
-
-
-def _free_port(wanted: int) -> int:
-    """Return the wanted port, or the next one that is free."""
-    for port in range(wanted, wanted + 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
-    raise TouchstoneError(f"no port between {wanted} and {wanted + 100} is free; give another one with --port")
+def _systems(house: House, port: int) -> str:
+    """Write the file of watched systems, which JSON is a kind of."""
+    owned = {
+        "shop": ["INITIATED", "SUBMITTED"],
+        "crm": ["AWAITING_CUSTOMER", "REJECTED", "CANCELLED", "MANUFACTURING_APPROVED", "CLOSED"],
+        "mes": [
+            *("PRICE_CALCULATING", "PRICE_FAILED", "PRICE_CALCULATED", "MANUFACTURING_STARTED"),
+            *("MANUFACTURING_COMPLETED", "PACKAGING", "SHIPPED"),
+        ],
+    }
+    systems = [
+        {"name": name, "source": f"/{name}", "address": house.address(name), "owns": owns}
+        for name, owns in owned.items()
+    ]
+    document = {
+        "touchstone": 1,
+        # The demo's orders are done in a minute: what would be tolerable in weeks is not here.
+        "tolerance": "10s",
+        "lost_after": "10s",
+        "every": "30s",
+        "flow": [
+            {"status": "SUBMITTED", "from": "shop", "to": ["crm", "mes"]},
+            {"status": "PRICE_CALCULATED", "from": "mes", "to": ["crm", "shop"]},
+        ],
+        "systems": systems,
+        "sign_in": {"issuer": house.address("issuer"), "client_id": "touchstone", "secret_env": SECRET_ENV},
+        "collector": f"http://{HOST}:{port}",
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n"

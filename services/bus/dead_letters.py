@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 from urllib.parse import quote
 
 import httpx
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = 500
 TIMEOUT_S: Final = 30.0
+RATIOS: Final = {"id": 3, "reason": 3}
 _REFUSED: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
@@ -85,7 +86,9 @@ def print_letters(console: Console, letters: Sequence[Mapping[str, Any]]) -> Non
         return
     table = Table(box=None, header_style="bold")
     for heading in ("id", "order", "source", "seq", "type", "failures", "dead since", "reason"):
-        table.add_column(heading, justify="right" if heading in {"seq", "failures"} else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if heading in {"seq", "failures"} else "left"
+        # What is typed again stays whole; what is read may take most of the room.
+        table.add_column(heading, justify=side, overflow="fold", no_wrap=heading == "id", ratio=RATIOS.get(heading, 1))
     for letter in letters:
         names = ("id", "subject", "source", "sequence", "type", "failures", "dead_at", "reason")
         # As Text: what stands in a message must not be read as markup.

@@ -75,7 +75,7 @@ class Past:
     def _answered(self, file: File, message: Message, given: OrderAnswered) -> File:
         said = (given.answered_at, "answer", _customer(file), given.answer, given.model)
         self.dialogue.append(store.Said(message.id, file.order, *said))
-        return answer(file, given.answer) or file
+        return answer(file, given.answer, given.model) or file
 
     def _unwanted(self, file: File, message: Message, given: OrderCancel) -> File:
         said = (given.asked_at, "cancellation", _customer(file), given.reason)

@@ -21,8 +21,10 @@ from services.shop import app as shop_app
 from services.shop import settings as shop_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
+
+    import httpx
 
     from services.bus import Transport
 
@@ -44,7 +46,11 @@ class Pace:
 
 @dataclass
 class House:
-    """The services of one house. ``databases``: each one's address; ``broker``: None for the embedded bus."""
+    """The services of one house. ``databases``: each one's address; ``broker``: None for the embedded bus.
+
+    ``bench``: how many unfinished pieces an operator may have at most (0: as the workshop's own settings say).
+    ``vendor_network`` stands in for the network between adapter and vendor.
+    """
 
     folder: Path
     ports: Mapping[str, int] = field(default_factory=lambda: PORTS)
@@ -53,6 +59,8 @@ class House:
     pace: Pace = field(default_factory=Pace)
     transport: Transport | None = None
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    bench: int = 0
+    vendor_network: httpx.AsyncBaseTransport | None = None
 
     def __post_init__(self) -> None:
         if self.broker is None and self.transport is None:
@@ -60,7 +68,9 @@ class House:
         self.issuer = DemoIssuer(self.address("issuer"), machines={CLIENT: self.secret})
         self.shop = shop_app.create_service(self._shop(), self.transport, auth=self.auth())
         self.crm = crm_app.create_service(self._crm(), self.transport, auth=self.auth())
-        self.mes = mes_app.create_service(self._mes(), self.transport, auth=self.auth())
+        self.mes = mes_app.create_service(
+            self._mes(), self.transport, auth=self.auth(), vendor_transport=self.vendor_network
+        )
 
     def address(self, name: str) -> str:
         """Return where a part of the house listens."""
@@ -84,16 +94,20 @@ class House:
         return shop_settings.Settings(**self._common("shop"), models=self.folder / "models")
 
     def _crm(self) -> crm_settings.Settings:
-        pace = {"close_after": self.pace.close_after, "sweep_seconds": self.pace.sweep_seconds}
+        pace: dict[str, Any] = {"close_after": self.pace.close_after, "sweep_seconds": self.pace.sweep_seconds}
         return crm_settings.Settings(**self._common("crm"), **pace)
 
     def _mes(self) -> mes_settings.Settings:
-        pace = {
+        pace: dict[str, Any] = {
             "pricing_seconds": self.pace.pricing_seconds,
             "vendor_latency": self.pace.vendor_latency,
             "poll_seconds": self.pace.poll_seconds,
         }
-        return mes_settings.Settings(**self._common("mes"), **pace, models=self.folder / "models")
+        staff: Sequence[mes_settings.OperatorSetting] = mes_settings.WORKSHOP
+        if self.bench:
+            staff = [one.model_copy(update={"capacity": self.bench}) for one in staff]
+        places: dict[str, Any] = {"models": self.folder / "models", "operators": tuple(staff)}
+        return mes_settings.Settings(**self._common("mes"), **pace, **places)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -104,10 +118,16 @@ class House:
             "crm": crm_app.create_app(self.crm.settings, self.crm),
             "mes": mes_app.create_app(self.mes.settings, self.mes),
         }
+        services = (self.shop, self.crm, self.mes)
         async with contextlib.AsyncExitStack() as stack:
-            for service in (self.shop, self.crm, self.mes):
+            for service in services:
                 # Before the servers, so that what is wrong is said in one sentence.
                 await service.start()
             for name, app in apps.items():
                 await stack.enter_async_context(running(app, HOST, self.ports[name]))
-            yield
+            try:
+                yield
+            finally:
+                # One's relay delivers into another's database: all fall silent before the first of them closes.
+                for service in services:
+                    await service.bus.stop()

@@ -22,6 +22,8 @@ from services.bus import BUS_MIGRATIONS, Bus, Database, Message, RabbitTransport
 from services.bus.message import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 SUBJECTS: Final = 1_000
@@ -153,7 +155,7 @@ async def _by_hand(consumer: str, documents: list[dict[str, Any]], connection: A
     await held.move(connection, consumer, applied)
 
 
-ROLES: Final = {
+ROLES: Final[dict[str, Callable[[Database, str, str, int], Awaitable[None]]]] = {
     "commit": commit,
     "relay": relay,
     "count": partial(handle, store=False),

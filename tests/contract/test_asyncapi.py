@@ -35,7 +35,7 @@ SAMPLES: Final[dict[str, BaseModel]] = {
     contract.ORDER_CANCEL: contract.OrderCancel(reason="changed my mind", asked_at=NOW),
     contract.ORDER_REQUOTE: contract.OrderRequote(model="ab" * 32),
 }
-MODELS: Final = {
+MODELS: Final[dict[str, type[BaseModel]]] = {
     **{model.__name__: model for model in MESSAGES.values()},
     "Money": contract.Money,
     "OrderFacts": contract.OrderFacts,

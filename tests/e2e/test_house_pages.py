@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
-PHONE: Final = {"width": 390, "height": 800}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 800}
 PASSWORD: Final = "a long enough password"  # noqa: S105 - of an account that this test makes
 
 

@@ -247,7 +247,7 @@ async def test_a_cancellation_that_overtakes_the_order_counts_when_the_order_com
     async with running(crm.settings(tmp_path)) as desk:
         await cancel(desk, "a")
         assert (await desk.get("/orders"))["orders"] == []
-        await desk.walk("a", Status.INITIATED, Status.SUBMITTED)
+        await desk.walk("a", Status.INITIATED)
         assert (await desk.order("a"))["tray"] == "cancelled"
         assert desk.said("a") == ["CANCELLED"]
 
@@ -412,3 +412,66 @@ async def test_what_was_decided_cannot_be_changed_or_deleted(tmp_path: Path, tab
         for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET reason = ''"):
             with pytest.raises(DBAPIError, match="only grows"):
                 await desk.execute(statement)
+
+
+async def test_an_order_sent_off_after_the_desk_cancelled_it_is_cancelled_again(tmp_path: Path) -> None:
+    """The shop had not heard of it yet: without a later word everybody would believe SUBMITTED for good."""
+    async with running(crm.settings(tmp_path)) as desk:
+        await desk.walk("a", Status.INITIATED)
+        await desk.post("/orders/a/cancellation", reason="fraud")
+        await desk.walk("a", Status.SUBMITTED)
+        order = await desk.order("a")
+        assert (order["tray"], order["status"]) == ("cancelled", "CANCELLED")
+        assert desk.said("a") == ["CANCELLED", "CANCELLED"]
+        assert "sent off meanwhile" in order["decisions"][-1]["reason"]
+
+
+async def test_the_model_of_an_answer_is_the_orders_from_then_on(tmp_path: Path) -> None:
+    async with running(crm.settings(tmp_path)) as desk:
+        await desk.priced("a")
+        await desk.post("/orders/a/question", question="Thicker?")
+        await answer(desk, "a", "Here it is.", "f" * 64)
+        assert (await desk.order("a"))["facts"]["model"] == "f" * 64
+        await desk.priced("a")
+        await desk.post("/orders/a/approval")
+        await desk.hear()
+        said = [message.data["order"].get("model") for message in desk.sent if message.type == STATUS_CHANGED]
+        assert said == [None, "f" * 64]
+
+
+@pytest.mark.parametrize("good", [True, False])
+async def test_a_decision_is_not_before_what_it_is_about_though_the_workshops_clock_is_ahead(
+    tmp_path: Path,
+    good: bool,  # noqa: FBT001 - pytest's parameter
+) -> None:
+    async with running(crm.settings(tmp_path)) as desk:
+        if good:
+            await desk.good()
+        ahead = desk.clock() + timedelta(minutes=5)
+        await desk.walk("a", Status.SUBMITTED)
+        desk.clock.pass_by(hours=-1)
+        price = {"amount": "100", "currency": "EUR"}
+        until = desk.clock() + timedelta(days=9)
+        await desk.hear(
+            desk.event("a", Status.PRICE_CALCULATED, at=ahead + timedelta(hours=1), price=price, valid_until=until)
+        )
+        if not good:
+            await desk.post("/orders/a/approval")
+        assert (await desk.order("a"))["status"] == "MANUFACTURING_APPROVED"
+
+
+async def test_a_clock_that_was_set_back_does_not_hold_its_own_later_statuses_up(tmp_path: Path) -> None:
+    async with running(crm.settings(tmp_path)) as desk:
+        at = desk.clock()
+        await desk.hear(desk.event("a", Status.INITIATED, at=at))
+        await desk.hear(desk.event("a", Status.SUBMITTED, at=at - timedelta(minutes=1)))
+        order = await desk.order("a")
+        assert (order["status"], order["since"]) == ("SUBMITTED", "2026-03-02T08:00:00Z")
+
+
+async def test_a_moment_without_a_zone_is_refused_with_its_field(tmp_path: Path) -> None:
+    async with running(crm.settings(tmp_path)) as desk:
+        event = desk.event("a", Status.INITIATED)
+        event.data["order"]["promised_at"] = "2026-03-23T08:00:00"
+        await desk.hear(event)
+        assert desk.service.bus.received.died == 1

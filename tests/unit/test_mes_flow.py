@@ -288,6 +288,20 @@ async def test_an_order_that_the_vendor_does_not_take_has_failed_to_get_a_price(
         assert "http" not in reason
 
 
+async def test_a_requote_that_the_vendor_refuses_brings_the_order_back_to_the_desk(tmp_path: Path) -> None:
+    """The customer has sent a better model for an order that the vendor never took: somebody must hear of it."""
+    async with running(tmp_path) as room:
+        await room.say(SHOP, Status.SUBMITTED, product="x" * 101)
+        await room.turn()
+        room.clock.advance(minutes=1)
+        await room.say(CRM, Status.AWAITING_CUSTOMER, product="x" * 101)
+        await room.ask_requote(model="f" * 64)
+        room.clock.advance(minutes=1)
+        await room.turn()
+        assert room.said() == ["PRICE_FAILED", "PRICE_FAILED"]
+        assert "never took this order" in room.heard[-1].data["reason"]
+
+
 async def test_a_wrong_key_is_mended_here_so_the_call_stays_owed(tmp_path: Path) -> None:
     async with running(tmp_path) as room:
         room.app.state.vendor = type(room.service.front)(room.service.front.orders, "another", 0)

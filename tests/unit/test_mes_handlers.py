@@ -117,6 +117,14 @@ def test_believing_takes_news_of_the_owner_only() -> None:
     )
     assert believe(before, Belief(Status.SHIPPED, at + 9, at + 9, CRM, 2)) == before
     assert believe(before, later) == Belief(Status.PRICE_CALCULATING, at, at + 5, MES, 2)
+    assert believe(later, before) == later
+
+
+def test_a_source_whose_clock_was_set_back_is_believed_by_its_sequence() -> None:
+    at = micros(START)
+    before = Belief(Status.PRICE_CALCULATED, at, at, MES, 4)
+    again = believe(before, Belief(Status.PRICE_CALCULATING, at - 9, at - 9, MES, 5))
+    assert again == Belief(Status.PRICE_CALCULATING, at, at, MES, 5)
 
 
 def test_facts_fill_in_what_was_missing_and_change_nothing() -> None:

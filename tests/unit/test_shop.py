@@ -32,8 +32,7 @@ from services.contract import (
     StatusChanged,
 )
 from services.shop import app as shop_app
-from services.shop.app import Service, create_app, create_service
-from services.shop.headers import SAFE
+from services.shop.app import HEADERS, Service, create_app, create_service
 from services.shop.model import Customer, Product
 from services.shop.settings import Settings
 
@@ -274,6 +273,8 @@ async def test_the_question_is_answered_by_a_command_to_the_desk_once(tmp_path: 
             assert (answer.json()["asked"], answer.json()["model"]) == (False, better)
         again = await shop.client.post(path, json={"answer": "No, the fifth."}, headers=headers)
         assert "answered already" in detail_of(again, 409)
+        another = {**said, "model": await shop.upload(headers, MODEL.replace(b"0 0 1", b"0 1 0"))}
+        assert "answered already" in detail_of(await shop.client.post(path, json=another, headers=headers), 409)
         await settle(shop.service.bus)
         sent = [(command.type, command.subject, command.data["answer"], command.data["model"]) for command in shop.desk]
         assert sent == [(ORDER_ANSWERED, order, "The fourth.", better)]
@@ -364,7 +365,7 @@ async def test_every_answer_carries_safe_headers(tmp_path: Path) -> None:
     async with running(tmp_path) as shop:
         for path in ("/", "/catalogue", "/static/shop.css", "/nowhere", "/orders"):
             answer = await shop.client.get(path)
-            assert {name: answer.headers[name] for name in SAFE} == SAFE, path
+            assert {name: answer.headers[name] for name in HEADERS} == HEADERS, path
 
 
 async def test_it_says_whether_it_is_ready(tmp_path: Path) -> None:

@@ -125,6 +125,11 @@ def test_a_time_that_runs_backwards_within_a_source_is_that_of_the_event_before(
     assert (found["status"], found["since"]) == (Status.MANUFACTURING_COMPLETED, START + timedelta(hours=5))
 
 
+def test_of_one_source_and_moment_the_higher_sequence_came_last() -> None:
+    told = _heard((MES, 1, Status.PRICE_CALCULATED, 5), (MES, 2, Status.PRICE_CALCULATING, 4))
+    assert standing(told)["status"] is Status.PRICE_CALCULATING
+
+
 def test_progress_does_not_begin_a_status_again_but_rework_does() -> None:
     told = (
         (MES, 1, Status.PRICE_CALCULATING, 1),

@@ -259,3 +259,20 @@ async def test_pages_load_nothing_from_elsewhere(tmp_path: Path) -> None:
             assert not re.findall(r"<script(?! src)|\sstyle=|\son\w+=", page), path
             for field in re.findall(r'<(?:input|select|textarea)\b[^>]*\bid="([^"]+)"', page):
                 assert f'for="{field}"' in page, f"{path}: the field {field} has no label"
+
+
+async def test_a_forms_made_up_key_is_not_kept(tmp_path: Path) -> None:
+    """PostgreSQL could not hold some of them."""
+    async with running(tmp_path) as shop:
+        client = await _browser(shop)
+        for key in ("no\0key", "k" * 201):
+            answers = [await _ordered(client, key=key) for _ in range(2)]
+            assert [answer.status_code for answer in answers] == [303, 303]
+            assert answers[0].headers["location"] != answers[1].headers["location"]
+
+
+async def test_a_form_of_too_many_fields_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as shop:
+        answer = await shop.client.post("/sign-in", data={f"f{n}": "x" for n in range(51)}, headers=SAME)
+        assert answer.status_code == 400
+        assert "no form of this page" in _text(answer)

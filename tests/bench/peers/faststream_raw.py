@@ -5,6 +5,7 @@ import json
 import resource
 import sys
 import time
+from typing import Any
 
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitQueue
 
@@ -47,8 +48,8 @@ async def consume(url: str, queue: str, count: int) -> None:
     broker = RabbitBroker(url, logger=None, default_channel=Channel(prefetch_count=PREFETCH))
     done, seen = asyncio.Event(), 0
 
-    @broker.subscriber(quorum(queue))
-    async def handle(_body: dict) -> None:
+    @broker.subscriber(quorum(queue))  # type: ignore[untyped-decorator] # the package is in another environment
+    async def handle(_body: dict[str, Any]) -> None:
         nonlocal seen
         seen += 1
         if seen == count:
