@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
 from decimal import Decimal  # noqa: TC003 - pydantic reads the annotations
 from enum import StrEnum
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 STATUS_CHANGED: Final = "order.status.changed.v1"
 CATALOGUE_CHANGED: Final = "catalogue.changed.v1"
@@ -112,7 +111,7 @@ class OrderFacts(_Contract):
     customer_name: str | None = None
     model: str | None = Field(default=None, description="SHA-256 of the 3D model's bytes, in hex.")
     item: str | None = Field(default=None, description="The catalogue item, where the order is for one.")
-    promised_at: datetime | None = None
+    promised_at: AwareDatetime | None = None
 
 
 class StatusChanged(_Contract):
@@ -123,7 +122,7 @@ class StatusChanged(_Contract):
     order: OrderFacts
     progress: float | None = Field(default=None, ge=0, le=1, description="How much of the price is calculated.")
     price: Money | None = None
-    valid_until: datetime | None = None
+    valid_until: AwareDatetime | None = None
     reason: str | None = None
     by: str | None = Field(default=None, description="Who decided: a person's name, or the rule.")
 
@@ -139,14 +138,14 @@ class OrderAnswered(_Contract):
 
     answer: str
     model: str | None = None
-    answered_at: datetime
+    answered_at: AwareDatetime
 
 
 class OrderCancel(_Contract):
     """The data of ``order.cancel.v1``: the customer no longer wants it."""
 
     reason: str
-    asked_at: datetime
+    asked_at: AwareDatetime
 
 
 class OrderRequote(_Contract):

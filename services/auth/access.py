@@ -48,6 +48,7 @@ class Access:
         person = await self._caller(request, staff=bool(roles), customer=customer)
         allowed = customer if person.kind == "customer" else bool(roles & person.roles)
         if not allowed:
+            request.state.kept_out = person
             raise ProblemError(HTTPStatus.FORBIDDEN, _closed(person, roles, customer=customer))
         request.state.person = person
         return person

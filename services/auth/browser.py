@@ -68,10 +68,14 @@ async def same_origin(request: Request) -> None:
         raise ProblemError(HTTPStatus.FORBIDDEN, detail)
 
 
+def page_awaited(request: Request) -> bool:
+    """Whether a person waits for a page."""
+    return "text/html" in request.headers.get("accept", "") and "authorization" not in request.headers
+
+
 def wants_page(request: Request) -> bool:
     """Whether a person waits for a page, and can be led to another one."""
-    asked = "text/html" in request.headers.get("accept", "")
-    return asked and request.method in ("GET", "HEAD") and "authorization" not in request.headers
+    return page_awaited(request) and request.method in ("GET", "HEAD")
 
 
 def page_asked_for(request: Request) -> str:

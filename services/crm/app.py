@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from dataclasses import dataclass, field
-from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
-from fastapi import Depends, FastAPI
+from fastapi import Depends
 
-from instrumentation import FASTAPI_TELEMETRY, configure, current_traceparent, instrument, log_as_json, problems
-from services.auth.guard import guard
+from instrumentation import configure, current_traceparent, log_as_json
+from services.assembly import VERSION, begin_app, consuming, finish_app, transport_of
 from services.auth.settings import AuthSettings, create_access
 from services.auth.sign_in import sign_in_routes
-from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport
+from services.bus import BUS_MIGRATIONS, Bus, Database
 from services.bus.bus import new_id, utc_now
 from services.bus.metrics import register as register_metrics
 from services.bus.operations import router as bus_operations
-from services.contract import CONSUMERS, CRM
+from services.contract import CRM
 from services.crm import store
 from services.crm.api import WATCHERS, manage, read, watch
 from services.crm.handlers import COMMANDS, EVENTS, Desk, bound
@@ -32,19 +29,18 @@ from services.crm.sweeping import Sweep
 from services.resilience import serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
+
+    from fastapi import FastAPI
 
     from instrumentation import Telemetry
     from services.auth.access import Access
-    from services.bus import Message, Transport
+    from services.bus import Transport
     from services.crm.settings import Settings
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations" / "versions"
-DISTRIBUTION: Final = "touchstone-sla"
 NAME: Final = "crm"  # of the service, its inbox, and its queue of commands
-LOG: Final = logging.getLogger("touchstone.crm")
 
 
 @dataclass
@@ -84,6 +80,7 @@ class Service:
         for close in self.closing:
             await close()
         await self.database.close()
+        self.telemetry.shutdown()
 
     async def ready(self) -> str | None:
         """Say why the desk cannot work, None where it can."""
@@ -109,9 +106,9 @@ def create_service(
     """
     rules = load_rules(settings.rules)
     own = transport is None
-    transport = transport or _transport(settings)
+    transport = transport or transport_of(settings.bus, settings.queues)
     auth, client = auth or AuthSettings(), client or httpx.AsyncClient()
-    telemetry = configure(NAME, version=metadata.version(DISTRIBUTION))
+    telemetry = configure(NAME, version=VERSION)
     database = Database(settings.database, BUS_MIGRATIONS, MIGRATIONS)
     desk = Desk(rules, settings.close_after, clock)
     desk.bus = Bus(
@@ -125,7 +122,7 @@ def create_service(
         clock=clock,
         new_id=new_id,
         traceparent=current_traceparent,
-        consuming=partial(_consuming, telemetry),
+        consuming=consuming(telemetry, NAME),
     )
     register_metrics(desk.bus, telemetry.registry)
     sweep = Sweep(desk, database, settings.sweep_seconds, settings.sweep_at_once)
@@ -134,55 +131,15 @@ def create_service(
     return Service(settings, auth, database, desk.bus, desk, sweep, access, client, telemetry, closing)
 
 
-def _transport(settings: Settings) -> Transport:
-    if settings.bus is None:
-        return EmbeddedTransport()
-    from services.bus.rabbitmq import RabbitTransport
-
-    return RabbitTransport(settings.bus, dict.fromkeys(CONSUMERS, settings.queues))
-
-
-def _consuming(telemetry: Telemetry, message: Message) -> AbstractContextManager[object]:
-    return telemetry.consuming(
-        f"process {message.type}",
-        order=message.subject,
-        traceparent=message.traceparent,
-        destination=NAME,
-        message=message.id,
-    )
-
-
 def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     """Return the app. Raises BadInput where settings or rules are wrong."""
     service = service or create_service(settings)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        try:
-            await service.start()
-            LOG.info("ready")
-            yield
-        finally:
-            await service.stop()
-            LOG.info("stopped")
-
-    app = FastAPI(
-        title="Touchstone CRM",
-        summary="The sales managers' desk: approve, reject, ask back; by rule or by hand, with the reason kept.",
-        version=metadata.version(DISTRIBUTION),
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-        telemetry=FASTAPI_TELEMETRY,
-    )
-    app.state.service, app.state.access = service, service.access
-    problems.install(app)
+    summary = "The sales managers' desk: approve, reject, ask back; by rule or by hand, with the reason kept."
+    app = begin_app("Touchstone CRM", summary, service)
     for router in (manage, read, watch, bus_operations(service.bus, [Depends(WATCHERS)]), pages):
         app.include_router(router)
     app.include_router(sign_in_routes(service.auth, service.client))
-    problems.describe(app)
-    guard(app, ["/openapi.json"])
-    instrument(app, NAME, service.ready, service.telemetry)
+    finish_app(app, NAME, service)
     return app
 
 

@@ -74,7 +74,7 @@ class Desk:
         if not await store.heard(connection, message.subject, event):
             return
         customer = said.order.customer or (file.facts.customer if file.facts else None)
-        ground = await self._ground(connection, customer)
+        ground = await self._ground(connection, customer, message.time)
         after, decisions = hear(file, event, ground)
         await self._record(connection, after, decisions, ground.now)
 
@@ -87,7 +87,7 @@ class Desk:
         line = Said(message.id, file.order, given.answered_at, "answer", _name(file), given.answer, given.model)
         if not await store.said(connection, line):
             return
-        after = answer(file, given.answer)
+        after = answer(file, given.answer, given.model)
         if after is None:
             await self._record(connection, file, (too_late(file, "answer"),), self.clock())
             return
@@ -107,7 +107,7 @@ class Desk:
             # The command overtook the events: the first of them brings what is needed to say so.
             await store.save(connection, replace(file, unwanted=given.reason))
         elif file.may(Action.CANCEL):
-            now = self.clock()
+            now = self._now(file.status_at)
             after, decisions = decide(file, Action.CANCEL, _name(file), given.reason, now)
             await self._record(connection, after, decisions, now)
         else:
@@ -123,7 +123,7 @@ class Desk:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"nothing was heard of the order `{order}`")
         if await _repeated(connection, file, action, by, reason):
             return file
-        now = self.clock()
+        now = self._now(file.status_at)
         try:
             after, decisions = decide(file, action, by, reason, now)
         except Unfitting as error:
@@ -150,9 +150,14 @@ class Desk:
             await self._record(connection, after, decisions, now)
         return len(due)
 
-    async def _ground(self, connection: AsyncConnection, customer: str | None) -> Ground:
+    def _now(self, seen: datetime | None) -> datetime:
+        """Return the present moment; a decision is not before what it is about, whatever two machines' clocks say."""
+        now = self.clock()
+        return now if seen is None else max(now, seen)
+
+    async def _ground(self, connection: AsyncConnection, customer: str | None, seen: datetime) -> Ground:
         standing = await store.standing_of(connection, customer)
-        return Ground(self.rules, self.clock(), standing, self.close_after)
+        return Ground(self.rules, self._now(seen), standing, self.close_after)
 
     async def _record(
         self, connection: AsyncConnection, file: File, decisions: Sequence[Decision], now: datetime

@@ -191,6 +191,9 @@ def hear(file: File, event: Heard, ground: Ground) -> Turn:
     known = replace(file, facts=_learn(file.facts, event))
     after = move(known, event)
     decisions: tuple[Decision, ...] = ()
+    if event.source == SHOP and after is not known and after.tray in ENDED:
+        # Sent off while the desk had ended it already: nobody may go on believing that.
+        return after, (_again(after, "sent off"),)
     if event.source == MES and OWNER[event.said.status] == MES:
         after, decisions = _hear_workshop(after, event, ground, moved=after is not known)
     if after.unwanted is not None:
@@ -206,10 +209,15 @@ def move(file: File, event: Heard) -> File:
     status = event.said.status
     if OWNER[status] != event.source:
         return file
-    here = file.status is not None and file.status_at is not None and (file.status_at, file.status.rank)
-    if here and (event.time, status.rank) <= here:
-        return file
-    return replace(file, status=status, status_at=event.time, source=event.source, sequence=event.sequence)
+    at = event.time
+    if file.status is not None and file.status_at is not None:
+        if file.source == event.source:  # whose sequence tells, even if its clock was set back
+            newer, at = event.sequence > (file.sequence or 0), max(at, file.status_at)
+        else:
+            newer = (at, status.rank) > (file.status_at, file.status.rank)
+        if not newer:
+            return file
+    return replace(file, status=status, status_at=at, source=event.source, sequence=event.sequence)
 
 
 def decide(file: File, action: Action, by: str, reason: str, now: datetime) -> Turn:
@@ -220,12 +228,13 @@ def decide(file: File, action: Action, by: str, reason: str, now: datetime) -> T
     return _put(file, decision, now), (decision,)
 
 
-def answer(file: File, said: str) -> File | None:
-    """Take in that the customer has answered; None where that came too late to matter."""
+def answer(file: File, said: str, model: str | None) -> File | None:
+    """Take in the customer's answer, with a new model if need be; None where that came too late to matter."""
     if file.tray not in UNDECIDED:
         return None
+    facts = file.known if model is None else file.known.model_copy(update={"model": model})
     why = "the customer has answered; the quote is being confirmed"
-    return replace(file, tray=Tray.PRICING, question=Question.ANSWERED, answer=said, why=why)
+    return replace(file, facts=facts, tray=Tray.PRICING, question=Question.ANSWERED, answer=said, why=why)
 
 
 def too_late(file: File, what: str) -> Decision:
@@ -254,23 +263,28 @@ def _learn(known: OrderFacts | None, event: Heard) -> OrderFacts:
 
 def _hear_workshop(file: File, event: Heard, ground: Ground, *, moved: bool) -> Turn:
     status = event.said.status
-    if file.tray is Tray.CLOSED or (file.tray in ENDED and not moved):
+    if file.tray is Tray.CLOSED or (file.tray in ENDED and not moved and status in PRICING):
         return file, ()
     file = _resumed(file, event.time)
     if status not in PRICING:
-        return _hear_making(file, event, ground)
+        return _hear_making(file, event, ground, moved=moved)
     if file.tray in ENDED:
-        return file, (_again(file),)
+        return file, (_again(file, "priced"),)
     if file.tray in (Tray.MAKING, Tray.SHIPPED):
         return file, ()
     return _hear_price(file, event, ground)
 
 
-def _hear_making(file: File, event: Heard, ground: Ground) -> Turn:
+def _hear_making(file: File, event: Heard, ground: Ground, *, moved: bool) -> Turn:
     late: tuple[Decision, ...] = ()
     if file.tray in ENDED:
         reason = f"came too late: the workshop went on ({event.said.status})"
-        late = (Decision(Action.RESUME, RULE, f"{file.tray} {reason}", automatic=True, price=file.quote.price),)
+        # Begun before it was ended, heard of after it: the others believe the later word, so there must be another.
+        says = None if moved else Status.MANUFACTURING_APPROVED
+        resumed = Decision(
+            Action.RESUME, RULE, f"{file.tray} {reason}", automatic=True, price=file.quote.price, says=says
+        )
+        late = (resumed,)
     if event.said.status is Status.SHIPPED:
         due = event.time + ground.close_after
         return replace(file, tray=Tray.SHIPPED, why=None, shipped_at=event.time, close_at=due), late
@@ -308,9 +322,9 @@ def _held(file: File, why: str) -> Turn:
     return replace(file, tray=Tray.WAITING, why=why), (decision,)
 
 
-def _again(file: File) -> Decision:
+def _again(file: File, what: str) -> Decision:
     says = SAYS[Action.REJECT] if file.tray is Tray.REJECTED else SAYS[Action.CANCEL]
-    reason = f"said again, because the order was priced meanwhile: {file.why or _TRAYS[file.tray]}"
+    reason = f"said again, because the order was {what} meanwhile: {file.why or _TRAYS[file.tray]}"
     return Decision(Action.REPEAT, RULE, reason, automatic=True, price=file.quote.price, says=says)
 
 

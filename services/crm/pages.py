@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from instrumentation.problems import ProblemError
+from services.auth.headers import PAGE_HEADERS
 from services.contract import Status
 from services.crm import reading, wording
 from services.crm.api import SALES, Cursor, Id, Manager, service_of
@@ -21,12 +22,6 @@ from services.crm.rules import Standing  # noqa: TC001 - FastAPI reads the annot
 
 FOLDER: Final = Path(__file__).parent / "templates"
 ON_A_PAGE: Final = 25
-# Not to be shown inside another's page, where a click could be stolen; nor may it load anything.
-HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-}
 WHAT: Final = {
     "approval": (Action.APPROVE, "approved by hand"),
     "rejection": (Action.REJECT, None),
@@ -57,7 +52,7 @@ def _page(request: Request, name: str, code: HTTPStatus = HTTPStatus.OK, **shown
     template = _templates().get_template(f"{name}.html.j2")
     root = request.scope.get("root_path", "")
     known = {"person": request.state.person, "now": service_of(request).desk.clock(), "root": root, "here": name}
-    return HTMLResponse(template.render(**known, **shown), code, HEADERS)
+    return HTMLResponse(template.render(**known, **shown), code, PAGE_HEADERS)
 
 
 def _trouble(request: Request, error: ProblemError) -> HTMLResponse:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import func, insert, literal, select, text, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from services.columns import EPOCH, MICROSECOND, inserting
 from services.contract import Money, OrderFacts, Status
 from services.crm.model import Decision, File, Question, Tray
 from services.crm.rules import Quote, Standing
-from services.crm.tables import EPOCH, MICROSECOND, NEVER, ON_DESK, decisions, dialogue, files, history, standings
+from services.crm.tables import NEVER, ON_DESK, decisions, dialogue, files, history, standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import RowMapping, Table
-    from sqlalchemy.dialects.postgresql.dml import Insert as PostgresInsert
-    from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
+    from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from services.crm.model import Heard
@@ -52,15 +50,9 @@ class Said(NamedTuple):
     model: str | None = None
 
 
-def _insert_new(connection: AsyncConnection, table: Table) -> PostgresInsert | SqliteInsert:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
-
-
 async def begin(connection: AsyncConnection, order: str) -> File:
     """Return an order's file, locked until the transaction ends; an empty one where there was none."""
-    await connection.execute(_insert_new(connection, files), {"order_id": order})
+    await connection.execute(inserting(connection, files).on_conflict_do_nothing(), {"order_id": order})
     return await lock(connection, order) or File(order)
 
 
@@ -88,7 +80,7 @@ async def heard(connection: AsyncConnection, order: str, event: Heard) -> bool:
         "reason": event.said.reason,
         "by": event.said.by,
     }
-    statement = _insert_new(connection, history).returning(history.c.sequence)
+    statement = inserting(connection, history).on_conflict_do_nothing().returning(history.c.sequence)
     return (await connection.execute(statement, row)).first() is not None
 
 
@@ -119,7 +111,7 @@ async def said(connection: AsyncConnection, line: Said) -> bool:
     """Add a line to the dialogue; False where it stands there already."""
     row = line._asdict()
     row["order_id"] = row.pop("order")
-    statement = _insert_new(connection, dialogue).returning(dialogue.c.id)
+    statement = inserting(connection, dialogue).on_conflict_do_nothing().returning(dialogue.c.id)
     return (await connection.execute(statement, row)).first() is not None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +11,6 @@ from sqlalchemy import (
     Column,
     Float,
     Index,
-    Integer,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -21,32 +19,15 @@ from sqlalchemy import (
     text,
 )
 
+from services.columns import Moment, Number
+
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-# SQLite numbers rows by itself only in a column of exactly this type.
-Number = BigInteger().with_variant(Integer(), "sqlite")
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
 NEVER: Final = 2**62  # after every moment: what is not promised comes last
 # Written out wherever they are asked for, not bound: only so do planners see that the partial indexes serve.
 ON_DESK: Final = text("tray = 'waiting'")
 TO_CLOSE: Final = text("close_at IS NOT NULL")
-
-
-class Moment(TypeDecorator[datetime]):
-    """A moment, aware UTC; kept as microseconds since 1970."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
-        """Write a moment."""
-        return None if value is None else (value - EPOCH) // MICROSECOND
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the same
-        """Read a moment."""
-        return None if value is None else EPOCH + value * MICROSECOND
 
 
 class Amount(TypeDecorator[Decimal]):

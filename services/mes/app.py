@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import secrets
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
-from fastapi import Depends, FastAPI
+from fastapi import Depends
 
-from instrumentation import FASTAPI_TELEMETRY, configure, current_traceparent, instrument, log_as_json, problems
-from services.auth.guard import guard
+from instrumentation import configure, current_traceparent, log_as_json
+from services.assembly import VERSION, begin_app, consuming, finish_app, transport_of
 from services.auth.settings import AuthSettings, create_access
 from services.auth.sign_in import sign_in_routes
-from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport, RabbitTransport
+from services.bus import BUS_MIGRATIONS, Bus, Database
 from services.bus.bus import new_id, utc_now
+from services.bus.metrics import register as register_metrics
 from services.bus.operations import router as bus_operations
-from services.contract import CONSUMERS, MES
+from services.contract import MES
 from services.mes import store
 from services.mes.adapter import KEY_HEADER, Vendor
 from services.mes.api import WATCHERS, lead, watch, work
@@ -42,20 +40,20 @@ from services.resilience import serving
 from services.resilience.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from fastapi import FastAPI
+
     from instrumentation import Telemetry
     from services.auth.access import Access
-    from services.bus import Message, Transport
+    from services.bus import Transport
     from services.mes.settings import Settings
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations" / "versions"
-DISTRIBUTION: Final = "touchstone-sla"
 NAME: Final = "mes"  # of the service and its inbox
 CHANCE: Final = secrets.SystemRandom().random
-LOG: Final = logging.getLogger("touchstone.mes")
 
 
 @dataclass
@@ -132,9 +130,9 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
     Raises BadInput where settings are wrong.
     """
     own = transport is None
-    transport = transport or _transport(settings)
+    transport = transport or transport_of(settings.bus, settings.queues)
     auth, client = auth or AuthSettings(), client or httpx.AsyncClient()
-    telemetry = configure(NAME, version=metadata.version(DISTRIBUTION))
+    telemetry = configure(NAME, version=VERSION)
     entering = partial(_entering, telemetry)
     database = Database(settings.database, BUS_MIGRATIONS, MIGRATIONS)
     bus = Bus(
@@ -148,8 +146,9 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
         clock=clock,
         new_id=new_id,
         traceparent=current_traceparent,
-        consuming=partial(_consuming, telemetry),
+        consuming=consuming(telemetry, NAME),
     )
+    register_metrics(bus, telemetry.registry)
     calls = Client(settings.vendor_address, {KEY_HEADER: settings.key}, transport=vendor_transport)
     vendor = Vendor(calls, settings.vendor_api, settings.models)
     caller = Caller(database, bus, vendor, clock=clock, chance=chance, entering=entering)
@@ -176,22 +175,6 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
     )
 
 
-def _transport(settings: Settings) -> Transport:
-    if settings.bus is None:
-        return EmbeddedTransport()
-    return RabbitTransport(settings.bus, dict.fromkeys(CONSUMERS, settings.queues))
-
-
-def _consuming(telemetry: Telemetry, message: Message) -> AbstractContextManager[object]:
-    return telemetry.consuming(
-        f"process {message.type}",
-        order=message.subject,
-        traceparent=message.traceparent,
-        destination=NAME,
-        message=message.id,
-    )
-
-
 def _entering(telemetry: Telemetry, name: str, order: str, traceparent: str | None) -> AbstractContextManager[object]:
     return telemetry.consuming(name, order=order, traceparent=traceparent, destination="vendor")
 
@@ -199,35 +182,14 @@ def _entering(telemetry: Telemetry, name: str, order: str, traceparent: str | No
 def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     """Return the app. Raises BadInput where settings are wrong."""
     service = service or create_service(settings)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        try:
-            await service.start()
-            LOG.info("ready")
-            yield
-        finally:
-            await service.stop()
-            LOG.info("stopped")
-
-    app = FastAPI(
-        title="Touchstone MES",
-        summary="The bought-in manufacturing system, its workshop, and the adapter that is the only way to it.",
-        version=metadata.version(DISTRIBUTION),
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-        telemetry=FASTAPI_TELEMETRY,
-    )
-    app.state.service, app.state.access, app.state.vendor = service, service.access, service.front
-    problems.install(app)
+    summary = "The bought-in manufacturing system, its workshop, and the adapter that is the only way to it."
+    app = begin_app("Touchstone MES", summary, service)
+    app.state.vendor = service.front
     for router in (v1, v2, work, lead, watch, bus_operations(service.bus, [Depends(WATCHERS)]), pages):
         app.include_router(router)
     app.include_router(sign_in_routes(service.auth, service.client))
-    problems.describe(app)
+    finish_app(app, NAME, service)
     describe_v1(app)
-    guard(app, ["/openapi.json"])
-    instrument(app, NAME, service.ready, service.telemetry)
     return app
 
 

@@ -43,7 +43,7 @@ class Background:
                 more = await step()
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing is lost and the loop goes on
                 failures += 1
-                if failures == 1:
+                if failures & (failures - 1) == 0:  # said at first, and less and less often
                     LOG.warning("%s pauses: %s", name, error)
                 await asyncio.sleep(min(self.pause_s * (1 << min(failures, 10)), LONGEST_PAUSE_S))
                 continue

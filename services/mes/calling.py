@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from services.bus import Bus, Database
     from services.mes.adapter import Vendor
+    from services.mes.model import Order
 
     # What surrounds a piece of work: its name, its order, the trace that it continues.
     Entering = Callable[[str, str, str | None], AbstractContextManager[object]]
@@ -84,11 +85,11 @@ class Caller:
             await store.save_order(connection, order)
 
     async def _refused(self, call: Call, reason: str, connection: AsyncConnection) -> None:
-        """Note that a call will never succeed; an order that the vendor does not take has no price, for that reason."""
+        """Note that a call will never succeed; an order that cannot be priced, or priced again, goes to the desk."""
         if not await store.close_call(connection, call.number, self._now(), reason):
             return
         order = await store.find_order(connection, call.order, lock=True)
-        if call.kind != CallKind.SUBMIT or order is None:
+        if order is None or not _awaits_price(call, order):
             return
         previous = order.belief.status if order.belief else None
         said = StatusChanged(status=Status.PRICE_FAILED, previous=previous, order=order.facts, reason=reason)
@@ -97,3 +98,10 @@ class Caller:
         heard = Belief(said.status, at, at, message.source, message.sequence or 0)
         order.belief = believe(order.belief, heard)
         await store.save_order(connection, order)
+
+
+def _awaits_price(call: Call, order: Order) -> bool:
+    """Whether somebody waits for what a call was to bring about: nobody asks to price again what is decided."""
+    if call.kind == CallKind.REQUOTE:
+        return order.belief is None or order.belief.status.rank < Status.MANUFACTURING_APPROVED.rank
+    return call.kind == CallKind.SUBMIT

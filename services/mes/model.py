@@ -47,16 +47,22 @@ class Belief:
 def believe(before: Belief | None, heard: Belief) -> Belief | None:
     """Return what is believed after an event was heard; events may be heard in any order.
 
-    Only the owner of a status is believed, and only news: by time, then by rank on the main line.
+    Only the owner of a status is believed, and only news: of one source by sequence; of another by time, then by rank
+    on the main line.
     """
     if OWNER[heard.status] != heard.source:
         return before
     if before is None:
         return heard
-    if (heard.at, heard.status.rank) <= (before.at, before.status.rank):
+    at = heard.at
+    if heard.source == before.source:  # its sequence tells, even if its clock was set back
+        newer, at = heard.sequence > before.sequence, max(at, before.at)
+    else:
+        newer = (at, heard.status.rank) > (before.at, before.status.rank)
+    if not newer:
         return before
-    since = before.since if heard.status == before.status else heard.at
-    return Belief(heard.status, since, heard.at, heard.source, heard.sequence)
+    since = before.since if heard.status == before.status else at
+    return Belief(heard.status, since, at, heard.source, heard.sequence)
 
 
 @dataclass

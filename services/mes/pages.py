@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.auth.headers import PAGE_HEADERS
 from services.mes.api import WORKERS, Caller, Lead, Order, service_of
 from services.mes.vendor.model import IN_WORKSHOP, State, Step, VendorRefusal
 
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
     from services.mes.vendor.distribution import Operator
 
 FOLDER: Final = Path(__file__).parent / "templates"
-# Not to be shown inside another's page, where a click could be stolen; nor may it load anything. No `form-action`:
-# browsers hold redirects after a form to it too, and signing out leads on to the issuer's page.
-HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-}
 NEAR: Final = timedelta(days=3)
 BUTTONS: Final = {Step.START: "Start", Step.COMPLETE: "Complete", Step.PACK: "Pack", Step.SHIP: "Ship"}
 STATES: Final = {
@@ -86,7 +80,7 @@ def _page(
 ) -> HTMLResponse:
     root = request.scope.get("root_path", "")
     known = {"caller": caller, "now": service_of(request).clock(), "root": root, "here": name}
-    return HTMLResponse(_templates().get_template(f"{name}.html").render(**known, **shown), status, HEADERS)
+    return HTMLResponse(_templates().get_template(f"{name}.html").render(**known, **shown), status, PAGE_HEADERS)
 
 
 def _back(request: Request, path: str) -> RedirectResponse:

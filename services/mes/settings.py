@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Final, Literal
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from instrumentation.errors import BadInput
+from services.auth.settings import loopback
 
 DEMO_KEY: Final = "the vendor's demo key"
 
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     def key(self) -> str:
         """The vendor's key. Raises BadInput where none is set and others than this machine could use the demo's."""
         given = self.vendor_key.get_secret_value() if self.vendor_key else ""
-        if not given and not _loopback(self.host):
+        if not given and not loopback(self.host):
             raise BadInput(
                 f"the vendor's API would listen on {self.host} with the demo's key: set TOUCHSTONE_MES_VENDOR_KEY, "
                 "or bind 127.0.0.1"
@@ -77,12 +77,3 @@ class Settings(BaseSettings):
         """Where the adapter finds the vendor's API."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared, not bound
         return self.vendor_url or f"http://{host}:{self.port}"
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from sqlalchemy import exists, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from services.columns import inserting
 from services.contract import OrderFacts, Status
 from services.mes.model import Belief, Call, CallKind, Order, merged
 from services.mes.tables import calls, feed, orders
@@ -15,9 +15,7 @@ from services.mes.tables import calls, feed, orders
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Row, Table
-    from sqlalchemy.dialects.postgresql.dml import Insert as PostgresInsert
-    from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
+    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _CALL: Final = (calls.c.number, calls.c.key, calls.c.order_id, calls.c.kind, calls.c.payload, calls.c.attempts)
@@ -27,16 +25,10 @@ _SHOWN: Final = (*_CALL, calls.c.due_at, calls.c.failure, calls.c.done_at, calls
 _OWED: Final = calls.c.done_at.is_(None)
 
 
-def _insert_new(connection: AsyncConnection, table: Table) -> PostgresInsert | SqliteInsert:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
-
-
 async def lock_order(connection: AsyncConnection, key: str, facts: OrderFacts, traceparent: str | None) -> Order:
     """Make sure that an order has a row that knows these facts, lock it until the transaction ends, and return it."""
     row = {"order_id": key, "facts": _written(facts), "submitted": False, "traceparent": traceparent}
-    await connection.execute(_insert_new(connection, orders), row)
+    await connection.execute(inserting(connection, orders).on_conflict_do_nothing(), row)
     order = await find_order(connection, key, lock=True)
     if order is None:
         raise AssertionError(key)
@@ -95,7 +87,7 @@ async def owe(connection: AsyncConnection, call: Call) -> None:
         "due_at": 0,
         "refused": False,
     }
-    await connection.execute(_insert_new(connection, calls), row)
+    await connection.execute(inserting(connection, calls).on_conflict_do_nothing(), row)
 
 
 def _due(now: int) -> tuple[ColumnElement[bool], ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, SmallInteger, Table, Text, text
 
-# SQLite numbers rows by itself only in a column of exactly this type.
-Number = BigInteger().with_variant(Integer(), "sqlite")
+from services.columns import Number
+
 _OWED: Final = text("done_at IS NULL")
 
 metadata = MetaData()

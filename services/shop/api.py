@@ -15,9 +15,10 @@ from fastapi.responses import StreamingResponse
 from instrumentation.problems import ProblemError, responses
 from services.auth.gates import customers, public, require
 from services.auth.people import Person, Role
+from services.columns import EPOCH
 from services.shop import documents, store
 from services.shop.model import Customer, Item, Wish
-from services.shop.tables import EPOCH
+from services.shop.uploads import LIMITED_HERE
 
 if TYPE_CHECKING:
     from services.shop.app import Service
@@ -40,6 +41,8 @@ _UPLOAD: Final[dict[str, Any]] = {
         },
     }
 }
+KEY: Final = re.compile(r"^[\x21-\x7e]+$")
+LONGEST_KEY: Final = 200
 _CURSOR: Final = re.compile(r"(\d{1,16}) ([A-Za-z0-9._-]{1,100})")
 OrderId = Annotated[str, Path(pattern="^[A-Za-z0-9._-]{1,100}$", examples=["R7K2-M4QF"])]
 IdempotencyKey = Annotated[
@@ -47,8 +50,8 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         min_length=1,
-        max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
+        max_length=LONGEST_KEY,
+        pattern=KEY.pattern,
         description="Chosen by the caller, anew for each order: sending it again orders nothing twice.",
     ),
 ]
@@ -117,6 +120,7 @@ def _no_piece(item: str) -> ProblemError:
 @api.post(
     "/models",
     status_code=HTTPStatus.CREATED,
+    max_body_size=LIMITED_HERE,
     summary="Upload a 3D model",
     openapi_extra=_UPLOAD,
     responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),

@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from importlib import metadata
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
-from fastapi import Depends, FastAPI
+from fastapi import Depends
 from fastapi.staticfiles import StaticFiles
 
-from instrumentation import (
-    FASTAPI_TELEMETRY,
-    Telemetry,
-    configure,
-    current_traceparent,
-    instrument,
-    log_as_json,
-    problems,
-)
+from instrumentation import configure, current_traceparent, log_as_json
+from services.assembly import VERSION, begin_app, consuming, finish_app, transport_of
 from services.auth.access import CustomerGate
 from services.auth.accounts import Accounts
 from services.auth.gates import require
-from services.auth.guard import guard
+from services.auth.headers import SAFE
 from services.auth.people import Role
 from services.auth.settings import AuthSettings, create_access
-from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport, operations
+from services.bus import BUS_MIGRATIONS, Bus, Database, operations
 from services.bus import metrics as bus_metrics
-from services.contract import CATALOGUE_CHANGED, CONSUMERS, SHOP
+from services.bus.bus import utc_now
+from services.contract import CATALOGUE_CHANGED, SHOP
 from services.resilience import serving
 from services.shop import store
 from services.shop.api import api, open_api
 from services.shop.catalogue import Catalogue
 from services.shop.customers import Customers, accounts_api
 from services.shop.handlers import HANDLERS
-from services.shop.headers import SafeHeaders
 from services.shop.model import new_order_id
 from services.shop.objects import FolderStore
 from services.shop.ordering import Ordering
@@ -49,23 +40,26 @@ from services.shop.tables import accounts
 from services.shop.uploads import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
+    from datetime import datetime
 
+    from fastapi import FastAPI
+
+    from instrumentation import Telemetry
     from services.auth.access import Access
-    from services.bus import Message, Transport
+    from services.bus import Transport
     from services.shop.objects import ObjectStore
     from services.shop.settings import Settings
 
 NAME: Final = "shop"
-DISTRIBUTION: Final = "touchstone-sla"
 HERE: Final = Path(__file__).parent
 MIGRATIONS: Final = HERE / "migrations" / "versions"
 STATIC: Final = "/static"
-
-
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
+# Its pages take style, pictures and script from the shop itself.
+HEADERS: Final = SAFE | {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+}
 
 
 def new_key() -> str:
@@ -113,8 +107,8 @@ class Service:
         await self.database.close()
         self.telemetry.shutdown()
 
-    async def failing(self) -> str | None:
-        """Why the service cannot do its work, None where it can."""
+    async def ready(self) -> str | None:
+        """Say why the service cannot do its work, None where it can."""
         try:
             async with self.database.reading() as connection:
                 await store.alive(connection)
@@ -137,9 +131,9 @@ def create_service(
 
     Raises BadInput where settings are wrong.
     """
-    telemetry = configure(NAME, version=metadata.version(DISTRIBUTION))
+    telemetry = configure(NAME, version=VERSION)
     database = Database(settings.database, BUS_MIGRATIONS, MIGRATIONS)
-    carrier = transport or _transport(settings)
+    carrier = transport or transport_of(settings.bus, settings.queues)
     bus = Bus(
         database,
         carrier,
@@ -149,7 +143,7 @@ def create_service(
         queues=settings.queues,
         clock=clock,
         traceparent=current_traceparent,
-        consuming=lambda message: _consuming(telemetry, message),
+        consuming=consuming(telemetry, NAME),
     )
     bus_metrics.register(bus, telemetry.registry)
     catalogue = Catalogue(database, bus, settings.catalogue_seconds, seconds)
@@ -184,57 +178,21 @@ def create_service(
     )
 
 
-def _transport(settings: Settings) -> Transport:
-    if settings.bus is None:
-        return EmbeddedTransport()
-    from services.bus import RabbitTransport
-
-    return RabbitTransport(settings.bus, dict.fromkeys(CONSUMERS, settings.queues))
-
-
-def _consuming(telemetry: Telemetry, message: Message) -> contextlib.AbstractContextManager[object]:
-    return telemetry.consuming(
-        message.type, order=message.subject, traceparent=message.traceparent, destination=NAME, message=message.id
-    )
-
-
 def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     """Return the app. Raises BadInput where settings are wrong."""
     service = service or create_service(settings)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        try:
-            await service.start()
-            yield
-        finally:
-            await service.stop()
-
-    app = FastAPI(
-        title="Touchstone shop",
-        summary="Catalogue, customers' 3D models, and orders with everything that happens to them.",
-        version=metadata.version(DISTRIBUTION),
-        lifespan=lifespan,
-        telemetry=FASTAPI_TELEMETRY,
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.state.service = service
-    app.state.access = service.access
-    problems.install(app)
+    summary = "Catalogue, customers' 3D models, and orders with everything that happens to them."
+    app = begin_app("Touchstone shop", summary, service)
     operators = Depends(require(Role.SRE, Role.SERVICE))
     for router in (open_api, accounts_api, api, operations.router(service.bus, [operators]), pages):
         app.include_router(router)
     app.mount(STATIC, StaticFiles(directory=HERE / "static"), name="static")
-    problems.describe(app)
-    guard(app, (STATIC, "/openapi.json"))
-    app.add_middleware(SafeHeaders)
-    instrument(app, NAME, service.failing, service.telemetry)
+    finish_app(app, NAME, service, [STATIC], HEADERS)
     return app
 
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGTERM, SIGINT). Raises BadInput where settings or database are wrong."""
-    log_as_json()
+    log_as_json(NAME)
     service = create_service(settings)
     asyncio.run(serving.serve(create_app(settings, service), settings.host, settings.port, service.start))

@@ -146,10 +146,13 @@ def in_order(heard: Iterable[Heard]) -> list[Heard]:
     """
     placed: list[tuple[tuple[datetime, float, str, int], Heard]] = []
     for _, own in groupby(sorted(heard, key=attrgetter("source", "sequence")), attrgetter("source")):
-        latest: datetime | None = None
+        place: tuple[datetime, float] | None = None
         for one in own:
-            latest = one.at if latest is None else max(latest, one.at)
-            placed.append(((latest, one.status.rank, one.source, one.sequence), replace(one, at=latest)))
+            at, rank = one.at, one.status.rank
+            if place is not None and at <= place[0]:
+                at, rank = place[0], max(rank, place[1])
+            place = at, rank
+            placed.append(((at, rank, one.source, one.sequence), replace(one, at=at)))
     return [one for _, one in sorted(placed, key=lambda entry: entry[0])]
 
 

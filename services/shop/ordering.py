@@ -111,7 +111,7 @@ class Ordering:
             if own.status is not Status.AWAITING_CUSTOMER:
                 raise _conflict(f"nobody waits for an answer about the order `{order}`")
             if not own.asked:
-                if own.answer != answer:
+                if own.answer != answer or model not in (None, own.model):
                     raise _conflict("you have answered already; the sales manager reads it now")
                 return
             await _check_model(connection, customer, model)

@@ -17,12 +17,12 @@ from services.auth.browser import clear_cookie, cookie_name, local_page, same_or
 from services.auth.gates import customers, public, visitor
 from services.auth.people import Person
 from services.shop import documents
-from services.shop.api import Caller, OrderId, customer_of, history, service_of
+from services.shop.api import KEY, LONGEST_KEY, Caller, OrderId, customer_of, history, service_of
 from services.shop.customers import address_of, customers_of
 from services.shop.model import Customer, Product, Wish
 from services.shop.rendering import PageRoute, page
 from services.shop.timeline import steps, told
-from services.shop.uploads import file_of, is_form
+from services.shop.uploads import LIMITED_HERE, file_of, is_form
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -34,6 +34,7 @@ SignedIn = Annotated[Person, Depends(customers)]
 Checked = TypeVar("Checked", bound=BaseModel)
 OWN: Final = Depends(same_origin)
 LARGEST_FORM: Final = 64 * 1024
+MOST_FIELDS: Final = 50
 SEE_OTHER: Final = HTTPStatus.SEE_OTHER
 PAGE_OF: Final = 20
 pages = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -137,7 +138,7 @@ async def _new_order_page(
     return page(request, "new.html", refusal.status if refusal else HTTPStatus.OK, **values)
 
 
-@pages.post("/new")
+@pages.post("/new", max_body_size=LIMITED_HERE)
 async def new_order(request: Request, person: SignedIn) -> Response:
     """Begin the order, with the model that came along."""
     service = service_of(request)
@@ -161,8 +162,14 @@ async def _place(service: Service, caller: Customer, form: FormData, given: dict
             raise ProblemError(HTTPStatus.BAD_REQUEST, "attach the 3D model of your piece")
         wish["model"] = (await service.uploads.keep_file(caller, file)).model
     wanted = _checked(documents.NewOrder, wish, *wish)
-    order = await service.ordering.place(caller, given.get("key") or service.new_key(), Wish(**dict(wanted)))
+    order = await service.ordering.place(caller, _key(service, given), Wish(**dict(wanted)))
     return order.order
+
+
+def _key(service: Service, given: dict[str, str]) -> str:
+    """Return the key that the page gave its form; a made-up one that could not be kept gives way to a new one."""
+    key = given.get("key", "")
+    return key if len(key) <= LONGEST_KEY and KEY.fullmatch(key) else service.new_key()
 
 
 @pages.get("/my/orders")
@@ -209,7 +216,7 @@ async def submit(request: Request, person: SignedIn, caller: Caller, order: Orde
     return RedirectResponse(f"/my/orders/{order}", SEE_OTHER)
 
 
-@pages.post("/my/orders/{order}/answer")
+@pages.post("/my/orders/{order}/answer", max_body_size=LIMITED_HERE)
 async def answer(request: Request, person: SignedIn, caller: Caller, order: OrderId) -> Response:
     """Send the answer, and the better model if one came along."""
     service = service_of(request)
@@ -262,7 +269,11 @@ async def _fields(request: Request) -> dict[str, str]:
         body += part
         if len(body) > LARGEST_FORM:
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "this is more than the form holds; write less")
-    return {name: values[0] for name, values in parse_qs(body.decode(errors="replace"), max_num_fields=50).items()}
+    try:
+        given = parse_qs(body.decode(errors="replace"), max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "this is no form of this page; open the page again") from error
+    return {name: values[0] for name, values in given.items()}
 
 
 def _checked(kind: type[Checked], given: dict[str, str], *names: str) -> Checked:

@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, literal, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from services.columns import inserting
 from services.contract import Money, Status
 from services.shop.model import Heard, Item, Order, Product
 from services.shop.tables import catalogue, items, models, order_statuses, orders, requests, uploads
@@ -17,18 +17,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import RowMapping, Table
-    from sqlalchemy.dialects.postgresql.dml import Insert as PostgresInsert
-    from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _HEARD: Final = [order_statuses.c[field.name] for field in fields(Heard) if field.name != "price"]
 _ONE: Final = "catalogue"
-
-
-def _new(connection: AsyncConnection, table: Table) -> PostgresInsert | SqliteInsert:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
 
 
 async def _add(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> bool:
@@ -36,7 +28,7 @@ async def _add(connection: AsyncConnection, table: Table, row: dict[str, Any]) -
 
     PostgreSQL waits here for another transaction that inserts the same key, and only then decides.
     """
-    statement = _new(connection, table).values(row).on_conflict_do_nothing()
+    statement = inserting(connection, table).values(row).on_conflict_do_nothing()
     return bool((await connection.execute(statement)).rowcount)
 
 
@@ -74,7 +66,7 @@ def _item(row: RowMapping) -> Item:
 async def save_item(connection: AsyncConnection, item: Item) -> None:
     """Write a piece over the one of the same id, if any."""
     row = _columns({field.name: getattr(item, field.name) for field in fields(item)})
-    statement = _new(connection, items).values(row)
+    statement = inserting(connection, items).values(row)
     await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
 
 
@@ -85,7 +77,7 @@ async def remove_item(connection: AsyncConnection, item: str) -> bool:
 
 async def next_revision(connection: AsyncConnection) -> int:
     """Count a change of the catalogue; return the number of it, from 1. The row stays locked until the commit."""
-    statement = _new(connection, catalogue).values(name=_ONE, revision=1)
+    statement = inserting(connection, catalogue).values(name=_ONE, revision=1)
     counted = statement.on_conflict_do_update(index_elements=["name"], set_={"revision": catalogue.c.revision + 1})
     return int((await connection.execute(counted.returning(catalogue.c.revision))).scalar_one())
 

@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
-
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, Table, Text
-from sqlalchemy.types import TypeDecorator
 
 from services.auth.accounts import account_tables
-
-if TYPE_CHECKING:
-    from sqlalchemy import Dialect
-
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC moment, kept as microseconds since 1970: exact, sortable, and the same in both databases."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
-        """Write a moment."""
-        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
-        """Read a moment."""
-        return None if value is None else EPOCH + timedelta(microseconds=value)
-
+from services.columns import Moment
 
 metadata = MetaData()
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from services.shop.objects import ObjectStore, Stored
 
 MULTIPART: Final = "multipart/form-data"
+# Of routes that take a model: how much they read is settled here, by the settings, once it is known who sends it.
+LIMITED_HERE: Final = 2**62
 # What a form may hold beside its file.
 _FORM: Final = 256 * 1024
 _FIELDS: Final = 20

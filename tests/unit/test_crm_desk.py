@@ -272,7 +272,10 @@ async def test_a_cancellation_loses_against_a_workshop_that_goes_on(tmp_path: Pa
         desk.clock.pass_by(minutes=2)
         await cancel(desk, "a")
         await desk.hear(started)
-        assert (await desk.order("a"))["status"] == "CANCELLED"
+        # The others believe the later word, so there is another: nobody reads `cancelled` of what is being made.
+        order = await desk.order("a")
+        assert (order["status"], order["tray"]) == ("MANUFACTURING_APPROVED", "making")
+        assert desk.said("a") == ["MANUFACTURING_APPROVED", "CANCELLED", "MANUFACTURING_APPROVED"]
         await desk.walk("a", Status.MANUFACTURING_COMPLETED, Status.PACKAGING, Status.SHIPPED)
         order = await desk.order("a")
         assert (order["status"], order["tray"], order["may"]) == ("SHIPPED", "shipped", ["close"])

@@ -31,8 +31,11 @@ MAY_IMPORT: Final = {
     "deploy": ("instrumentation",),
     "services": ("instrumentation",),
     "services.contract": (),
+    "services.columns": (),
     "services.assembly": ("instrumentation", *BLOCKS, "services.contract"),
-    **dict.fromkeys(SERVICES, ("instrumentation", "pricing", *BLOCKS, "services.contract", "services.assembly")),
+    **dict.fromkeys(
+        SERVICES, ("instrumentation", "pricing", *BLOCKS, "services.contract", "services.assembly", "services.columns")
+    ),
     "services.demo": ("instrumentation", *BLOCKS, *SERVICES, "services.contract"),
     "services.console": ("instrumentation", "pricing", "services", "collectors"),
     **dict.fromkeys(BLOCKS, ("instrumentation",)),
@@ -81,7 +84,7 @@ def refused(module: str, target: str) -> bool:
     if not any(within(target, room) for room in (*ROOMS, "touchstone")):
         return False
     own = max((name for name in MAY_IMPORT if within(module, name)), key=len)
-    home = own if "." in own else module.split(".")[0]
+    home = own if "." in own else module.split(".", maxsplit=1)[0]
     return not any(within(target, name) for name in (*MAY_IMPORT[own], home))
 
 

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from services.contract import CRM, Status
+from services.mes.vendor import store
 from services.mes.vendor.distribution import Operator, Piece, distribute
 from tests.mes import LEAD, RING_MAKER, START, running
 
@@ -232,3 +234,22 @@ async def test_operators_who_were_hired_keep_what_was_changed_at_a_restart(tmp_p
     async with running(tmp_path) as room:
         present = {one["id"]: one["at_work"] for one in (await room.get("/workshop", LEAD))["operators"]}
         assert present == {"mara": True, "jonas": False, "ines": True, "pavel": True}
+
+
+async def test_the_calculation_queue_is_found_by_its_index_however_many_orders_there_were(tmp_path: Path) -> None:
+    """It is asked for every half second, and all other writing waits for who enters it."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's
+        asked.append((statement, values))
+
+    async with running(tmp_path) as room, room.service.database.reading() as connection:
+        event.listen(connection.sync_connection, "before_cursor_execute", note)
+        await store.in_calculation(connection)
+        await store.first_in_queue(connection)
+        await store.next_in_queue(connection)
+        event.remove(connection.sync_connection, "before_cursor_execute", note)
+        for statement, values in asked:
+            plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)).all()
+            assert any("vendor_orders_calculation" in row[-1] for row in plan), (statement, plan)
+    assert len(asked) == 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from services.assembly import LARGEST_BODY
-from services.auth import STAFF_COOKIE
+from services.auth import STAFF_COOKIE, Person, Role
 from services.bus import conventions
 from tests import crm, mes
 from tests.unit import test_shop
@@ -47,6 +47,16 @@ async def test_a_browser_with_the_wrong_role_can_sign_in_as_somebody_else(tmp_pa
         assert "you are signed in as staff with" in answer.text
         assert '<a href="/sign-in?next=%2F%3Fcursor%3Dx">Sign in as somebody else</a>' in answer.text
         assert (await client.get("/")).headers["content-type"] == "application/problem+json"
+
+
+async def test_who_has_the_role_and_no_place_in_the_workshop_is_told_so_without_backticks(tmp_path: Path) -> None:
+    async with mes.running(tmp_path) as room:
+        nobody = Person("nobody", "Nobody", frozenset({Role.OPERATOR}))
+        room.client.cookies.set(STAFF_COOKIE, room.issuer.issue(nobody))
+        answer = await room.client.get("/", headers=PAGE)
+        assert answer.status_code == 403
+        assert "<p>Nobody is not among the workshop" in answer.text
+        assert "Sign in as somebody else" in answer.text
 
 
 @pytest.mark.parametrize("name", ["crm", "mes", "shop"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import func, insert, select, update
 
 from services.mes.vendor.model import Change, Kind, State, VendorOrder, VendorRefusal
-from services.mes.vendor.tables import changes, journal, orders, requests
+from services.mes.vendor.tables import TO_CALCULATE, changes, journal, orders, requests
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -63,7 +63,8 @@ async def add(connection: AsyncConnection, values: dict[str, Any]) -> int:
 
 async def next_in_queue(connection: AsyncConnection) -> int:
     """Return the place behind the last one in the calculation queue."""
-    return int(await connection.scalar(select(func.coalesce(func.max(orders.c.queued), 0))) or 0) + 1
+    last = await connection.scalar(select(func.max(orders.c.queued)).where(TO_CALCULATE))
+    return int(last or 0) + 1
 
 
 async def save(connection: AsyncConnection, number: int, values: dict[str, Any]) -> None:
@@ -126,7 +127,7 @@ async def first_request(connection: AsyncConnection, key: str) -> bool:
 
 async def in_calculation(connection: AsyncConnection) -> tuple[VendorOrder, int, int] | None:
     """Return the order that is being calculated, since when and for how long (milliseconds), None without one."""
-    query = select(*_ORDER).where(orders.c.state == State.CALCULATING)
+    query = select(*_ORDER).where(TO_CALCULATE, orders.c.state == State.CALCULATING)
     found = (await connection.execute(query)).first()
     if found is None:
         return None
@@ -138,6 +139,6 @@ async def in_calculation(connection: AsyncConnection) -> tuple[VendorOrder, int,
 
 async def first_in_queue(connection: AsyncConnection) -> VendorOrder | None:
     """Return the order that is calculated next, None where none waits."""
-    query = select(*_ORDER).where(orders.c.state == State.RECEIVED).order_by(orders.c.queued).limit(1)
+    query = select(*_ORDER).where(TO_CALCULATE, orders.c.state == State.RECEIVED).order_by(orders.c.queued).limit(1)
     found = (await connection.execute(query)).first()
     return _order(found) if found else None

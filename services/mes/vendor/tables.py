@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, SmallInteger, Table, Text, text
 
-# SQLite numbers rows by itself only in a column of exactly this type.
-Number = BigInteger().with_variant(Integer(), "sqlite")
+from services.columns import Number
+
 # Written out wherever it is asked for, not bound: only so do planners see that the partial index serves.
 OPEN_WORK: Final = text("state BETWEEN 40 AND 70")
+TO_CALCULATE: Final = text("state <= 20")
 
 metadata = MetaData()
 
@@ -36,9 +37,7 @@ orders = Table(
     Column("reason", Text),
     Column("operator", Text),
     Index("vendor_orders_changed", "changed_ms", "number"),
-    Index(
-        "vendor_orders_calculation", "queued", sqlite_where=text("state <= 20"), postgresql_where=text("state <= 20")
-    ),
+    Index("vendor_orders_calculation", "queued", sqlite_where=TO_CALCULATE, postgresql_where=TO_CALCULATE),
     Index("vendor_orders_work", "operator", "due_ms", "number", sqlite_where=OPEN_WORK, postgresql_where=OPEN_WORK),
 )
 
