@@ -29,7 +29,7 @@ up: install parts ## run services, relays, collector, PostgreSQL and RabbitMQ na
 	@$(BIN)/python -m deploy.up start
 
 down: ## stop what `make up` started
-	@$(BIN)/python -m deploy.up stop
+	@test ! -x $(BIN)/python || $(BIN)/python -m deploy.up stop
 
 parts: install ## install and cache the real servers and the browser that tests use
 	@deploy/parts
@@ -53,5 +53,5 @@ bench: install ## compare with peers in one run; the last line is JSON
 faults: install parts ## kill, reset, restart, double and shuffle on real servers; the last line is JSON
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-clean: ## remove what was built
+clean: down ## remove what was built, the data of `make up` included
 	@rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

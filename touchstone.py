@@ -204,7 +204,7 @@ def serve_collector(
     from collectors.live.settings import Settings
 
     given = _given(host=host, port=port, database=database, bus=bus, promise=promise, follow=follow, systems=systems)
-    serve(Settings(**given))
+    serve(_settings(Settings, **given))
 
 
 @serve_app.command("shop")
@@ -213,7 +213,7 @@ def serve_shop(host: Host = None, port: Port = None, database: DatabaseUrl = Non
     from services.shop.app import serve
     from services.shop.settings import Settings
 
-    serve(Settings(**_given(host=host, port=port, database=database, bus=bus)))
+    serve(_settings(Settings, **_given(host=host, port=port, database=database, bus=bus)))
 
 
 @serve_app.command("crm")
@@ -222,7 +222,7 @@ def serve_crm(host: Host = None, port: Port = None, database: DatabaseUrl = None
     from services.crm.app import serve
     from services.crm.settings import Settings
 
-    serve(Settings(**_given(host=host, port=port, database=database, bus=bus)))
+    serve(_settings(Settings, **_given(host=host, port=port, database=database, bus=bus)))
 
 
 @serve_app.command("mes")
@@ -231,7 +231,7 @@ def serve_mes(host: Host = None, port: Port = None, database: DatabaseUrl = None
     from services.mes.app import serve
     from services.mes.settings import Settings
 
-    serve(Settings(**_given(host=host, port=port, database=database, bus=bus)))
+    serve(_settings(Settings, **_given(host=host, port=port, database=database, bus=bus)))
 
 
 @serve_app.command("relay")
@@ -245,7 +245,7 @@ def serve_relay(service: Annotated[Sender, typer.Argument(help="Whose outbox it 
     from services.bus.relaying import serve_relay as run
     from services.contract import CONSUMERS
 
-    settings = import_module(f"services.{service}.settings").Settings()
+    settings = _settings(import_module(f"services.{service}.settings").Settings)
     versions = (BUS_MIGRATIONS, import_module(f"services.{service}.app").MIGRATIONS)
     log_as_json(f"relay-{service}")
     asyncio.run(run(service, settings.database, versions, settings.bus, dict.fromkeys(CONSUMERS, settings.queues)))
@@ -260,7 +260,7 @@ def serve_issuer(port: Annotated[int, typer.Option(help="Port to listen on, on l
     from services.auth import AuthSettings, DemoIssuer, create_issuer_app
     from services.resilience.serving import serve
 
-    settings = AuthSettings()
+    settings = _settings(AuthSettings)
     machines = {settings.client_id: settings.secret} if settings.secret else {}
     log_as_json("issuer")
     issuer = DemoIssuer(f"http://127.0.0.1:{port}", machines=machines)
@@ -386,12 +386,31 @@ def _dead_letters(address: str) -> DeadLetterClient:
     from services.auth import AuthSettings, command_token
     from services.bus.dead_letters import DeadLetterClient
 
-    return DeadLetterClient(address, command_token(AuthSettings()))
+    return DeadLetterClient(address, command_token(_settings(AuthSettings)))
 
 
 def _given(**options: Any) -> dict[str, Any]:
     """Return the options that were given: what is left out comes from the environment, or is the default."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _settings(kind: Any, **given: Any) -> Any:
+    """Return settings. Raises BadInput that names each option or environment variable that cannot be used."""
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    try:
+        return kind(**given)
+    except SettingsError as error:
+        raise BadInput(f"{kind.model_config.get('env_prefix', '')}...: {error}; write JSON there") from error
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        found = []
+        for one in error.errors(include_url=False, include_input=False):
+            name, *inside = map(str, one["loc"] or ("...",))
+            told = f"--{name}" if name in given else f"{prefix}{name}".upper()
+            found.append(f"{'.'.join((told, *inside))}: {one['msg']}")
+        raise BadInput("; ".join(found)) from error
 
 
 def _promise(path: Path | None) -> PromiseFile:

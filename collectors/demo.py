@@ -93,13 +93,13 @@ class Watcher:
         self._service = create_service(settings, transport=house.transport)
         app = create_app(settings, self._service)
         _add_report(app, house.folder / "report.html")
-        await self._service.start()
-        await self._learn(said)
-        async with running(app, HOST, port):
-            try:
+        try:
+            await self._service.start()
+            await self._learn(said)
+            async with running(app, HOST, port):
                 yield
-            finally:
-                os.environ.pop(SECRET_ENV, None)
+        finally:
+            os.environ.pop(SECRET_ENV, None)
 
     async def _learn(self, said: Sequence[Message]) -> None:
         if self._service is None or self._service.bus is None:

@@ -7,230 +7,145 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import json
 import os
-import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import httpx
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-
-from deploy.house import DATABASES, HOST, PORTS, POSTGRES_PORT, RABBIT_PORT, House, Part
-from deploy.servers import PostgresServer, RabbitServer, postgres, rabbitmq
-from deploy.servers.processes import Child
+from deploy.house import HOST, PORTS, POSTGRES_PORT, RABBIT_PORT
+from deploy.place import Place, usual_folder
+from deploy.supervisor import run
 from instrumentation.errors import TouchstoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping, Sequence
 
-FOLDER: Final = Path("build/up").absolute()
-STATE: Final = FOLDER / "state.json"
-ENVIRONMENT: Final = FOLDER / "environment"
-PATIENCE_S: Final = 120.0
-LOOK_S: Final = 1.0
-CALM_S: Final = 30.0
+ALL_PORTS: Final = {**PORTS, "PostgreSQL": POSTGRES_PORT, "RabbitMQ": RABBIT_PORT}
+# What a killed supervisor leaves behind ends by itself within these seconds.
+LEFTOVERS_S: Final = 10.0
+LOOK_S: Final = 0.2
 
 
-class Supervisor:
-    """Holds up every part, and starts again what ends."""
-
-    def __init__(self, house: House, logs: Path) -> None:
-        self.house, self.logs = house, logs
-        self.children: dict[str, tuple[Part, Child, float]] = {}
-        self.restarts = 0
-
-    def start(self) -> None:
-        """Start every part, and wait for each that says when it is ready."""
-        for part in self.house.parts():
-            self._start(part)
-        for part, child, _ in self.children.values():
-            _await_ready(part, child)
-
-    def _start(self, part: Part) -> None:
-        environment = {**os.environ, **part.environment}
-        log = self.logs / f"{part.name}.log"
-        child = Child(part.command, home=FOLDER, log=log, environment=environment, if_orphaned=signal.SIGTERM)
-        self.children[part.name] = (part, child, time.monotonic())
-
-    def look(self) -> None:
-        """Start again what has ended, not more often than every half minute."""
-        for part, child, since in list(self.children.values()):
-            if not child.running() and time.monotonic() - since > CALM_S:
-                child.end()
-                self._start(part)
-                self.restarts += 1
-
-    def stop(self) -> None:
-        """End every part in good order."""
-        for _, child, _ in reversed(self.children.values()):
-            child.end()
-
-
-def _await_ready(part: Part, child: Child) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while part.ready is not None:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(part.ready, trust_env=False).is_success:
-                return
-        if not child.running() or time.monotonic() > until:
-            raise TouchstoneError(f"the {part.name} did not start; {child.log} ends with:\n{child.said()}")
-        time.sleep(0.1)
-
-
-async def _make_databases(server: PostgresServer) -> None:
-    engine = create_async_engine(f"{server.address}/postgres", isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        there = set(await connection.scalars(text("SELECT datname FROM pg_database")))
-        for name in sorted({*DATABASES} - there):
-            await connection.execute(text(f'CREATE DATABASE "{name}"'))
-    await engine.dispose()
-
-
-@contextlib.contextmanager
-def _servers() -> Iterator[tuple[PostgresServer, RabbitServer]]:
-    with (
-        postgres(FOLDER / "postgres", POSTGRES_PORT, durable=True) as database,
-        rabbitmq(FOLDER / "rabbitmq", RABBIT_PORT, durable=True) as broker,
-    ):
-        yield database, broker
-
-
-def run() -> None:
-    """Hold up the house until told to stop."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop)
-    logs = FOLDER / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(_Stopped), _servers() as (database, broker):
-        asyncio.run(_make_databases(database))
-        supervisor = Supervisor(House(FOLDER, database.address, broker.address), logs)
-        try:
-            supervisor.start()
-            _tell(supervisor.house, database, broker)
-            while True:
-                time.sleep(LOOK_S)
-                supervisor.look()
-        finally:
-            STATE.unlink(missing_ok=True)
-            supervisor.stop()
-
-
-class _Stopped(BaseException):
-    """We were told to stop."""
-
-
-def _stop(*_: object) -> None:
-    raise _Stopped
-
-
-def _tell(house: House, database: PostgresServer, broker: RabbitServer) -> None:
-    state: dict[str, Any] = {
-        "pid": os.getpid(),
-        "environment": house.environment(),
-        "addresses": {
-            **{name: f"http://{HOST}:{port}" for name, port in PORTS.items()},
-            "PostgreSQL": database.address,
-            "RabbitMQ": broker.management,
-        },
-    }
-    # Both hold a secret; the state comes last, because it is what says that everything is there.
-    for path, content in ((ENVIRONMENT, _exports(house.environment())), (STATE, json.dumps(state, indent=2))):
-        partial = path.with_suffix(".new")
-        partial.touch(mode=0o600)
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(path)
-
-
-def _exports(environment: dict[str, str]) -> str:
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
-
-
-def start() -> None:
+def start(place: Place) -> None:
     """Start the supervisor in the background, and return once everything answers."""
-    if STATE.exists() and _alive(_state()["pid"]):
-        _say("The house is up already.")
-    else:
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        log = FOLDER / "supervisor.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.up", "run"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        while not STATE.exists():
-            if process.poll() is not None:
+    process, heading = None, "The house is up:"
+    if place.holder() is None:
+        place.logs.mkdir(parents=True, exist_ok=True)
+        place.forget()
+        require_free(ALL_PORTS)
+        process = _in_background(place)
+    elif place.addresses() is not None:
+        heading = "The house is up already:"
+    try:
+        _say(_directions(place, heading, _await_up(place, process)))
+    except KeyboardInterrupt:
+        if process is not None:
+            process.terminate()
+            process.wait()
+        raise
+
+
+def require_free(ports: Mapping[str, int], patience_s: float = LEFTOVERS_S) -> None:
+    """Raise TouchstoneError where somebody listens on a port that the house needs, and goes on to."""
+    until = time.monotonic() + patience_s
+    for name, port in ports.items():
+        while not _free(port):
+            if time.monotonic() > until:
                 raise TouchstoneError(
-                    f"the house did not start; {log} says:\n{log.read_text(errors='replace').strip()}"
+                    f"port {port} of {HOST}, which the {name} needs, is taken; stop what listens there"
+                    " (a `touchstone demo`, another house?) and try again"
                 )
-            time.sleep(0.2)
-    _say(_directions(_state()))
+            time.sleep(LOOK_S)
 
 
-def _directions(state: dict[str, Any]) -> str:
-    lines = [f"  {name:<12}{address}" for name, address in state["addresses"].items()]
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _in_background(place: Place) -> subprocess.Popen[bytes]:
+    with _log(place).open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy.up", "run"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _await_up(place: Place, process: subprocess.Popen[bytes] | None) -> dict[str, str]:
+    """Return where everything listens, once it does. ``process``: the supervisor, None where it ran before."""
+    while (addresses := place.addresses()) is None:
+        gone = place.holder() is None if process is None else process.poll() is not None
+        if gone:
+            said = _log(place).read_text(encoding="utf-8", errors="replace").strip()
+            raise TouchstoneError(
+                f"the house did not start; {_log(place)} says:\n{said}"
+                if said
+                else "the house was stopped before it was up"
+            )
+        time.sleep(LOOK_S)
+    return addresses
+
+
+def _log(place: Place) -> Path:
+    return place.folder / "supervisor.log"
+
+
+def _directions(place: Place, heading: str, addresses: Mapping[str, str]) -> str:
     return "\n".join(
         [
-            "The house is up:",
-            *lines,
-            f"Logs are in {FOLDER / 'logs'}. For the command line: source build/up/environment",
-            "`make down` stops it; data stays in build/up.",
+            heading,
+            *(f"  {name:<12}{address}" for name, address in addresses.items()),
+            f"Logs are in {place.logs}. For the command line: source {place.environment}",
+            f"`make down` stops it; data stays in {place.folder}.",
         ]
     )
 
 
-def stop() -> None:
-    """Stop the supervisor and all that it holds up."""
-    if not STATE.exists() or not _alive(_state()["pid"]):
-        STATE.unlink(missing_ok=True)
+def stop(place: Place) -> None:
+    """Stop the supervisor and all that it holds up, also one that is still starting."""
+    pid = place.holder()
+    if pid is None:
         _say("The house is down.")
         return
-    pid = _state()["pid"]
     os.kill(pid, signal.SIGTERM)
-    while _alive(pid):
-        time.sleep(0.2)
-    _say("The house is down; its data is in build/up.")
-
-
-def _state() -> dict[str, Any]:
-    state: dict[str, Any] = json.loads(STATE.read_text(encoding="utf-8"))
-    return state
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A process that ended and that nobody has asked after is still in the table.
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+    while place.holder() == pid:
+        time.sleep(LOOK_S)
+    _say(f"The house is down; its data is in {place.folder}.")
 
 
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, place: Place | None = None) -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m deploy.up", description="The house as native processes.")
     parser.add_argument("what", choices=("start", "stop", "run"))
-    what = parser.parse_args().what
+    what = parser.parse_args(arguments).what
+    verb = "make down" if what == "stop" else "make up"
     try:
-        {"start": start, "stop": stop, "run": run}[what]()
+        place = place or Place(usual_folder(Path.cwd(), root=os.geteuid() == 0))
+        {"start": start, "stop": stop, "run": run}[what](place)
     except TouchstoneError as error:
-        sys.stderr.write(f"make up: {error}\n")
+        sys.stderr.write(f"{verb}: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        sys.stderr.write(f"{verb}: {error.filename or place}: {error.strerror}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

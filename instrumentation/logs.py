@@ -57,3 +57,5 @@ def log_as_json(service: str | None = None) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines(service))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # A line for each request that a poller makes would bury what matters.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

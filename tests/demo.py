@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from services.demo.past import Model, Past, Teller
 from services.demo.people import buyers
 from services.demo.rings import design
 from services.demo.running import Demo, Plan
+from tests.parts import free_port
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,13 +43,6 @@ def past_of(watcher: Watcher, now: datetime, seed: int = 7) -> Past:
     designs = np.random.default_rng(seed)
     models = [Model.of(design(designs).stl()) for _ in range(4)]
     return Teller(rng, buyers(rng, 30), models).tell(watcher.simulate(seed, now), now)
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def small_demo(folder: Path, fault: Fault = NONE, tempo: Tempo = HURRY) -> Demo:

@@ -37,18 +37,29 @@ def fetch_journey(
     ``transport`` stands in for the network. Raises BadInput for an unknown order, TouchstoneError where the collector
     does not answer as one.
     """
+    if not order.strip():
+        raise BadInput("the order's id is empty; name an order")
+    if token and not (token.isascii() and token.isprintable()):
+        raise BadInput("TOUCHSTONE_TOKEN holds characters that no token has; set it to the collector's token")
     headers = {"authorization": f"Bearer {token}"} if token else {}
     try:
         with httpx.Client(base_url=url, timeout=TIMEOUT_S, transport=transport, trust_env=False) as client:
             answer = client.get(f"/orders/{quote(order)}", headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise BadInput(f"`{url}` is no address of a collector; write http://HOST:PORT") from error
+    except httpx.HTTPError as error:
         raise TouchstoneError(
             f"the collector at {url} does not answer ({type(error).__name__}); start it, or name another"
         ) from error
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        raise BadInput(f"the collector at {url} has heard nothing of the order `{order}`; check its id")
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise BadInput(f"the collector at {url} wants its token; set TOUCHSTONE_TOKEN")
+        wants = (
+            "refuses the token in TOUCHSTONE_TOKEN; set the right one"
+            if token
+            else "wants its token; set TOUCHSTONE_TOKEN"
+        )
+        raise BadInput(f"the collector at {url} {wants}")
+    if answer.status_code == httpx.codes.NOT_FOUND and _is_a_problem(answer):
+        raise BadInput(f"the collector at {url} has heard nothing of the order `{order}`; check its id")
     try:
         answer.raise_for_status()
         document: dict[str, Any] = answer.json()
@@ -58,3 +69,8 @@ def fetch_journey(
             f"what answers at {url} is no collector (status {answer.status_code}); name the collector's address"
         ) from error
     return document
+
+
+def _is_a_problem(answer: httpx.Response) -> bool:
+    """Whether a collector says so itself, and not a web server that knows no such page."""
+    return str(answer.headers.get("content-type", "")).startswith("application/problem+json")

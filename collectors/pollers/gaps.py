@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,10 +58,9 @@ class Progress:
 def _without(gap: Gap, found: list[int]) -> Iterable[Gap]:
     """Yield what is left of a gap once some of its positions have come."""
     first = gap.first
-    for place in found:
-        if first <= place <= gap.last:
-            if place > first:
-                yield Gap(first, place - 1, gap.noticed_at)
-            first = place + 1
+    for place in found[bisect_left(found, gap.first) : bisect_right(found, gap.last)]:
+        if place > first:
+            yield Gap(first, place - 1, gap.noticed_at)
+        first = place + 1
     if first <= gap.last:
         yield Gap(first, gap.last, gap.noticed_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ MICROSECOND: Final = timedelta(microseconds=1)
 UNITS: Final = {"us": 1, "ms": 1_000, "s": SECOND}
 AT_ONCE: Final = 5_000
 MOST_PAGES: Final = 10_000
+MOST_ORDERS: Final = 1_000_000
+LARGEST_BYTES: Final = 64 * 1024 * 1024
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -91,7 +94,9 @@ class HttpPoller(Poller):
         if before is not None and asked_at <= before:
             return False
         after = before if before is not None else asked_at - self.poll.first_look // MICROSECOND
-        shown, intake = self._read(await self._fetch(after - self.poll.overlap // MICROSECOND))
+        items = await self._fetch(after - self.poll.overlap // MICROSECOND)
+        # In a thread of its own: the collector answers meanwhile, however many orders there are.
+        shown, intake = await asyncio.to_thread(self._read, items)
         interval = Interval(after, max(self.collector.clock(), asked_at))
         async with self.collector.database.reading() as connection:
             seen = await store.seen(connection, self.system.name, list(shown))
@@ -134,9 +139,7 @@ class HttpPoller(Poller):
             parameters[self.poll.keyset.limit] = self.poll.keyset.size
         items: list[Any] = []
         for _ in range(MOST_PAGES):
-            answer = await self.client.get(str(self.poll.url), params=parameters)
-            answer.raise_for_status()
-            document = answer.json()
+            document = await self._page(parameters)
             found = document if self.poll.items is None else _inside(document, self.poll.items)
             if not isinstance(found, list):
                 raise UnexpectedAnswer(f"`{self.poll.items or 'the answer'}` is no list; mend `items`")
@@ -144,8 +147,40 @@ class HttpPoller(Poller):
             following = self._following(document, found)
             if not following:
                 return items
+            if following.items() <= parameters.items():
+                raise UnexpectedAnswer(
+                    "the page after this one is this one again; does the paging name the right fields?"
+                )
+            if len(items) > MOST_ORDERS:
+                raise UnexpectedAnswer(
+                    f"more than {MOST_ORDERS:,} orders at once; poll more often, or look less far back"
+                )
             parameters |= following
         raise UnexpectedAnswer(f"more than {MOST_PAGES:,} pages; does the paging name the right fields?")
+
+    async def _page(self, parameters: Mapping[str, Any]) -> Any:
+        """Return one answer's JSON. No error names the address, which may hold what is nobody's business."""
+        content, longest = bytearray(), self.poll.timeout.total_seconds()
+        try:
+            # As a whole: the client's own limit is for each part, and a slow system sends one byte at a time.
+            async with (
+                asyncio.timeout(longest),
+                self.client.stream("GET", str(self.poll.url), params=parameters) as answer,
+            ):
+                if not answer.is_success:
+                    raise UnexpectedAnswer(f"it answers {answer.status_code}")
+                async for part in answer.aiter_bytes():
+                    content += part
+                    if len(content) > LARGEST_BYTES:
+                        raise UnexpectedAnswer(
+                            f"it answers with more than {LARGEST_BYTES:,} bytes; ask for smaller pages"
+                        )
+        except TimeoutError as error:
+            raise UnexpectedAnswer(f"no whole answer came within {longest:g} s") from error
+        try:
+            return await asyncio.to_thread(orjson.loads, content)
+        except orjson.JSONDecodeError as error:
+            raise UnexpectedAnswer("it answers no JSON") from error
 
     def _following(self, document: object, found: Sequence[Any]) -> dict[str, Any]:
         """Return the parameters that ask for the page after this one, none where it is the last."""

@@ -48,8 +48,10 @@ class Poller(ABC):
         except Exception as error:
             # Nothing of a failed step is stored, so reading on from the state in the database is right.
             self._kept = None
-            self.failure = f"{self.system.name} cannot be polled ({type(error).__name__}: {error})"
-            LOG.exception("polling %s failed; trying again", self.system.name)
+            failure = f"{self.system.name} cannot be polled ({type(error).__name__}: {error})"
+            if failure != self.failure:  # once, and not every few seconds for as long as the system is down
+                LOG.exception("polling %s failed; trying again", self.system.name)
+            self.failure = failure
             return min(RETRY_S, self.every_s)
         self.failure = None
         return 0.0 if more else self.every_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from collectors.live.reading import Intake
 from collectors.pollers.gaps import Progress
-from collectors.pollers.polling import Poller
+from collectors.pollers.polling import LOG, Poller
 from collectors.sources.cloudevents_log import EVENT_TYPE, BadEvent
 from instrumentation.errors import BadInput
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MICROSECOND: Final = timedelta(microseconds=1)
 UNITS: Final = {"us": 1, "ms": 1_000, "s": 1_000_000}
 GAPS_AT_ONCE: Final = 200
+MOST_GAPS: Final = 10_000
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
@@ -42,6 +44,7 @@ class SqlPoller(Poller):
         self.poll = poll
         self.engine = _engine(poll.address(system.name), system.name)
         self._history = _history(poll)
+        self._sparse = False
 
     async def close(self) -> None:
         """Close the connections."""
@@ -50,20 +53,38 @@ class SqlPoller(Poller):
     async def _step(self, kept: Kept) -> bool:
         progress = Progress.read(kept.state)
         position, limit = self.poll.columns.position, self.poll.at_once
-        async with self.engine.connect() as connection:
-            if connection.dialect.name == "postgresql":
-                await connection.execution_options(postgresql_readonly=True)
-            late = await self._late(connection, progress.gaps)
-            query = self._history.where(column(position) > progress.position).order_by(column(position)).limit(limit)
-            new = await _rows(connection, query)
+        longest = self.poll.timeout.total_seconds()
+        try:
+            async with asyncio.timeout(longest):
+                late, new = await self._read(progress)
+        except TimeoutError as error:
+            raise TimeoutError(f"no whole answer came within {longest:g} s") from error
         rows = [*late, *new]
         after = progress.after(
             [int(row[position]) for row in rows], self.collector.clock(), self.poll.longest_transaction // MICROSECOND
         )
+        if len(after.gaps) > MOST_GAPS:
+            # The highest are kept: what is committed late has a position near the end.
+            after = Progress(after.position, after.gaps[-MOST_GAPS:])
+            if not self._sparse:
+                LOG.warning(
+                    "%s: its positions are sparse; only the last %d gaps are watched", self.system.name, MOST_GAPS
+                )
+            self._sparse = True
         if after == progress:
             return False
         await self._take_in(self._intake(rows), after.written())
         return len(new) == limit or len(late) == limit
+
+    async def _read(self, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return rows that have come into gaps, and new ones."""
+        position: ColumnClause[int] = column(self.poll.columns.position)
+        async with self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                await connection.execution_options(postgresql_readonly=True)
+            late = await self._late(connection, progress.gaps)
+            query = self._history.where(position > progress.position).order_by(position).limit(self.poll.at_once)
+            return late, await _rows(connection, query)
 
     async def _late(self, connection: AsyncConnection, gaps: Sequence[Gap]) -> list[dict[str, Any]]:
         """Return rows that have come into gaps, at most as many as one step takes."""

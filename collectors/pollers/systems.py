@@ -6,7 +6,7 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, HttpUrl, ValidationError, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, ValidationError, model_validator
 
 from collectors.promise.document import read_document
 from collectors.promise.model import Calendar, Name, Section
@@ -15,6 +15,15 @@ from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def _without_password(address: HttpUrl) -> HttpUrl:
+    if address.password is not None:
+        raise ValueError("holds a password, which logs would tell; name an environment variable with a token or a key")
+    return address
+
+
+Address = Annotated[HttpUrl, AfterValidator(_without_password)]
 
 
 class Columns(Section):
@@ -56,6 +65,7 @@ class SqlPoll(Section):
     time_unit: Literal["us", "ms", "s"] = Field(default="us", description="The unit of times that are numbers.")
     every: Duration = timedelta(seconds=5)
     at_once: int = Field(default=5_000, gt=0, le=10_000)
+    timeout: Duration = timedelta(minutes=1)
     longest_transaction: Duration = Field(
         default=timedelta(minutes=10), description="How long a missing position may still be committed."
     )
@@ -101,7 +111,7 @@ class HttpPoll(Section):
     """A system that shows by HTTP which orders changed since a moment, and their current status only."""
 
     kind: Literal["http"]
-    url: HttpUrl = Field(examples=["http://127.0.0.1:8403/v1/orders"])
+    url: Address = Field(examples=["http://127.0.0.1:8403/v1/orders"])
     since: Name = Field(default="updated_since", description="The query parameter that takes the moment.")
     since_format: Literal["ms", "s", "iso"] = "ms"
     time_unit: Literal["us", "ms", "s"] = Field(default="ms", description="The unit of times that are numbers.")
@@ -128,7 +138,7 @@ class System(Section):
 
     name: Name
     source: Name = Field(description="What it is called as the source of events.", examples=["/crm"])
-    address: HttpUrl | None = Field(default=None, description="Where it answers GET /statuses; null: it does not.")
+    address: Address | None = Field(default=None, description="Where it answers GET /statuses; null: it does not.")
     consumer: Name | None = Field(default=None, description="Its name as a consumer of events; its own if left out.")
     owns: list[Name] = Field(default=[], description="The statuses that only this system decides.")
     token_env: str | None = Field(default=None, description="The environment variable with a bearer token for it.")
@@ -159,7 +169,7 @@ class Silence(Section):
 class SignIn(Section):
     """How the collector gets the tokens that it shows to systems: OAuth 2.0 client credentials."""
 
-    issuer: HttpUrl
+    issuer: Address
     client_id: Name
     secret_env: Name = Field(description="The environment variable that holds the client's secret.")
 
@@ -176,7 +186,7 @@ class Systems(Section):
     lost_after: Duration = Field(default=timedelta(minutes=30), description="How long an order may take to arrive.")
     every: Duration = Field(default=timedelta(minutes=5), description="How often systems are reconciled.")
     sign_in: SignIn | None = Field(default=None, description="For systems that have no `token_env` of their own.")
-    collector: HttpUrl = Field(default=HttpUrl("http://127.0.0.1:8321"), description="Where the collector answers.")
+    collector: Address = Field(default=HttpUrl("http://127.0.0.1:8321"), description="Where the collector answers.")
     collector_token_env: str = "TOUCHSTONE_TOKEN"  # noqa: S105 - the name of a variable
     oldest_pending: Duration = Field(default=timedelta(minutes=5), description="How old an unsent event may get.")
     oldest_gap: Duration = Field(default=timedelta(minutes=15), description="How long a sequence number may lack.")

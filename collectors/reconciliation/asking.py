@@ -129,6 +129,8 @@ class Asker:
             found += [Claim(one.order, one.status, micros(one.since), one.source, one.sequence) for one in page.orders]
             if page.next is None:
                 return found
+            if page.next == parameters.get("after"):
+                raise NoAnswer(f"GET /statuses names the page after `{page.next}` as the next one of itself")
             parameters["after"] = page.next
         raise NoAnswer(f"GET /statuses gives more than {MOST_PAGES:,} pages")
 
@@ -146,7 +148,10 @@ class Asker:
         for start in range(0, len(orders), REPLAYED_AT_ONCE):
             some = list(orders[start : start + REPLAYED_AT_ONCE])
             answer = await self._ask(owner, "POST", "/replay", json={"consumer": queue, "orders": some})
-            replayed += int(answer.get("replayed", 0)) if isinstance(answer, dict) else 0
+            count = answer.get("replayed") if isinstance(answer, dict) else None
+            if not isinstance(count, int):
+                raise NoAnswer("does not say at POST /replay how many events it `replayed`")
+            replayed += count
         return replayed
 
     async def dead_letters(self, name: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from collectors.reconciliation.comparing import Limit
 from collectors.reconciliation.limits import stage_limits
 from collectors.reconciliation.reconciling import PATIENCE_S, Reconciler, check_against, rules_of
 from collectors.timelines.codebook import Codebook
-from instrumentation.errors import BadInput
+from instrumentation.errors import BadInput, TouchstoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +41,8 @@ def run_reconcile(
 ) -> Report:
     """Compare what the watched systems say; with ``repair``, make them replay what others lack.
 
-    Raises BadInput where the file of systems or the promise file cannot be used. ``transports`` stand in for the
+    Raises BadInput where the file of systems or the promise file cannot be used, TouchstoneError where no system
+    answers. ``transports`` stand in for the
     network, by the name of a system or "collector".
     """
     watched = load_systems(systems)
@@ -66,6 +67,9 @@ async def _reconcile(
         rules = rules_of(systems, codebook, stage_limits(codebook) if limits is None else limits)
         reconciler = Reconciler(asker, rules, clock, patience_s or 0.0)
         report = await reconciler.look()
+        if not report.orders:
+            reasons = "; ".join(f"{name} {why}" for name, why in report.silent.items())
+            raise TouchstoneError(f"no system could be asked: {reasons}")
         if patience_s is not None:
             report = await reconciler.repair(report)
     finally:
@@ -81,6 +85,6 @@ async def _limits(systems: Systems, transport: httpx.AsyncBaseTransport | None) 
             answer = await client.get("/limits")
             answer.raise_for_status()
             rows: list[dict[str, Any]] = answer.json()["limits"]
+            return [Limit(row["stage"], round(row["limit_s"] * SECOND), row["basis"], row["orders"]) for row in rows]
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return None
-    return [Limit(row["stage"], round(row["limit_s"] * SECOND), row["basis"], row["orders"]) for row in rows]

@@ -86,8 +86,9 @@ class Reconciler:
 
     async def look(self) -> Report:
         """Ask every system and compare; a system that does not answer is left out and named."""
-        answers = await self.asker.statuses()
+        # The moment before: reading takes a while, and what happened meanwhile only some of the lists can show.
         now = self.clock()
+        answers = await self.asker.statuses()
         # In a thread of its own: the collector answers meanwhile, however many orders there are.
         says = await asyncio.to_thread(by_order, answers.lists)
         findings = await asyncio.to_thread(compare, says, answers.lists, self.rules, now)
@@ -101,13 +102,15 @@ class Reconciler:
         after, until = before, time.monotonic() + self.patience_s
         while hopeful:
             after = await self.look()
-            if not hopeful & after.findings.names() or time.monotonic() > until:
+            still = _still(before, after)
+            if not hopeful & still or time.monotonic() > until:
                 break
             await asyncio.sleep(self.look_again_s)
+        still = _still(before, after)
         consumers = {one.consumer for one in asked if one.replayed}
         letters = {name: await self.asker.dead_letters(name) for name in sorted(consumers)}
-        left = list(_left(before.findings, after.findings, asked, letters))
-        gone = before.findings.names() - after.findings.names()
+        left = list(_left(before.findings, still, asked, letters, after.silent))
+        gone = before.findings.names() - still
         return replace(before, repair=Repair(asked, len(gone), left))
 
     async def _replay(self, owner: str, consumer: str, orders: list[str]) -> Asked:
@@ -142,16 +145,30 @@ def _hopeful(findings: Findings, asked: list[Asked]) -> set[tuple[str, ...]]:
     }
 
 
+def _still(before: Report, after: Report) -> set[tuple[str, ...]]:
+    """Name the findings that are there yet, and those of systems that have fallen silent: nobody knows of them."""
+    found, silent = before.findings, after.silent.keys() - before.silent.keys()
+    unknown: set[tuple[str, ...]] = {
+        *(("lost", one.order, one.missing) for one in found.lost if {*one.says, one.missing} & silent),
+        *(("mismatch", one.order) for one in found.mismatches if one.says.keys() & silent),
+        *(("stuck", one.order) for one in found.stuck if one.says.keys() & silent),
+    }
+    return after.findings.names() | unknown
+
+
 def _left(
-    before: Findings, after: Findings, asked: list[Asked], letters: Mapping[str, Mapping[str, str]]
+    before: Findings,
+    still: set[tuple[str, ...]],
+    asked: list[Asked],
+    letters: Mapping[str, Mapping[str, str]],
+    silent: Mapping[str, str],
 ) -> Iterator[Left]:
     ways_of = {(one.owner, one.consumer): one for one in asked}
-    still = after.names()
     for mismatch in before.mismatches:
         if ("mismatch", mismatch.order) in still:
             ways = [ways_of[mismatch.right, system] for system in mismatch.lagging] if mismatch.right else []
             why = (
-                _why(mismatch.order, ways, letters)
+                _why(mismatch.order, ways, letters, silent)
                 if mismatch.right
                 else f"no replay can help: whoever decides {mismatch.newest.status} does not say so; a person must look"
             )
@@ -159,14 +176,14 @@ def _left(
     for lost in before.lost:
         if ("lost", lost.order, lost.missing) in still:
             ways = [ways_of[system, lost.missing] for system in lost.says]
-            yield Left(lost.order, lost_sentence(lost), _why(lost.order, ways, letters))
+            yield Left(lost.order, lost_sentence(lost), _why(lost.order, ways, letters, silent))
     for stuck in before.stuck:
         if ("stuck", stuck.order) in still:
             why = "nothing was lost that a replay could bring back; whoever has the order must move it"
             yield Left(stuck.order, stuck_sentence(stuck), why)
 
 
-def _why(order: str, ways: list[Asked], letters: Mapping[str, Mapping[str, str]]) -> str:
+def _why(order: str, ways: list[Asked], letters: Mapping[str, Mapping[str, str]], silent: Mapping[str, str]) -> str:
     reasons = list(dict.fromkeys(one.refused for one in ways if one.refused))
     if reasons:
         return "; ".join(reasons)
@@ -174,8 +191,13 @@ def _why(order: str, ways: list[Asked], letters: Mapping[str, Mapping[str, str]]
         return "the replay brought no event: the owner has no record of it"
     consumers = list(dict.fromkeys(one.consumer for one in ways))
     dead = [
-        f"it lies among {name}'s dead letters: {letters[name][order]}" for name in consumers if order in letters[name]
+        f"it lies among {name}'s dead letters: {letters[name][order]}"
+        for name in consumers
+        if order in letters.get(name, {})
     ]
     if dead:
         return "; ".join(dead)
+    gone = [f"{name} {silent[name]}" for name in consumers if name in silent]
+    if gone:
+        return f"replayed, and now {'; '.join(gone)}"
     return f"replayed, and {' and '.join(consumers)} has not taken it in yet; look again, and into its log"

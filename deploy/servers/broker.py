@@ -85,7 +85,8 @@ class RabbitServer(Server):
             self._http.close()
 
     def _launch(self) -> Child:
-        if self._epmd is None:
+        if self._epmd is None or not self._epmd.running():
+            self._end_epmd()
             self._start_epmd()
         (self.home / "conf.d").mkdir(exist_ok=True)
         (self.home / "rabbitmq.conf").write_text(configuration(self.ports), encoding="utf-8")

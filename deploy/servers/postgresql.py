@@ -116,4 +116,10 @@ def _unprivileged(home: Path) -> list[str]:
     if user is None or shutil.which("setpriv") is None:
         raise Absent("PostgreSQL refuses root, and there is no setpriv, or neither of the users postgres and nobody")
     os.chown(home, user.pw_uid, user.pw_gid)
-    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    if subprocess.run([*as_user, "test", "-x", str(home)], cwd="/", check=False).returncode:  # noqa: S603 - constants
+        raise TouchstoneError(
+            f"PostgreSQL runs as the user {user.pw_name} here, who cannot enter {home}: a folder above it is private;"
+            " choose a folder that others may enter"
+        )
+    return as_user

@@ -114,9 +114,13 @@ class Server(ABC):
         """The process id of the server itself; None while it is stopped."""
         return self._child.pid if self._child else None
 
+    def running(self) -> bool:
+        """Whether the server was started and has not ended."""
+        return self._child is not None and self._child.running()
+
     def start(self) -> None:
         """Start the server, unless it runs, and wait until it answers. Raises TouchstoneError where it does not."""
-        if self._child is not None and self._child.running():
+        if self.running():
             return
         self._end_child(self.abruptly)
         self._child = self._launch()

@@ -33,7 +33,9 @@ class DeadLetterClient:
         """``url``: of the service; ``token``: a bearer token of somebody who may watch; ``transport``: for tests."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, transport=transport)
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=TIMEOUT_S, transport=transport, trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -21,19 +21,28 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder, new and empty, for this process alone. Raises BadInput where another demo has it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(folder.name + ".lock").open("a") as lock:
-        _lock(lock, folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+    """Hold the folder, new and empty, for this process alone.
+
+    Raises BadInput where another demo has it, or where it cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(folder.with_name(folder.name + ".lock").open("a"))
+            _lock(lock, folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        except OSError as error:
+            raise BadInput(
+                f"{folder}: cannot be made anew ({error.strerror}); start the demo in a folder where you may write"
+            ) from error
         yield
 
 
 def _lock(lock: IO[str], folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         raise BadInput(f"{folder}: another demo runs here; stop it, or start this one in another folder") from error
 
 

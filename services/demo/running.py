@@ -155,7 +155,9 @@ class Demo:
             self.watcher.secret_env: SECRET,
         }
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in values.items()]
-        (self.plan.folder / "env").write_text("".join(lines), encoding="utf-8")
+        file = self.plan.folder / "env"
+        file.touch(mode=0o600)  # it holds a secret
+        file.write_text("".join(lines), encoding="utf-8")
 
     async def dead_letters(self) -> int:
         """Return how many messages lie among the dead letters of all services."""
@@ -182,7 +184,11 @@ async def _run(demo: Demo, counts: Counter[str]) -> None:
     say, plan = demo.say, demo.plan
     say("Six weeks of a jewellery maker, approval slowed from week three ...")
     past = demo.past()
+    if await _is_set(told):
+        return
     say(f"\n{demo.watcher.report(past.messages, plan.folder)}\n")
+    if await _is_set(told):
+        return
     say(f"Giving {len({one.subject for one in past.messages}):,} orders to shop, CRM, MES and collector ...")
     async with demo.open(past):
         demo.write_environment()
@@ -193,3 +199,9 @@ async def _run(demo: Demo, counts: Counter[str]) -> None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(told.wait(), lasting)
         say(summary(demo.world.tally, await demo.watcher.heard(), await demo.dead_letters(), counts, plan.folder))
+
+
+async def _is_set(told: asyncio.Event) -> bool:
+    """Whether it was told to stop: a signal that came during a long calculation is heard only now."""
+    await asyncio.sleep(0.01)
+    return told.is_set()

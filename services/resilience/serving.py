@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from instrumentation.errors import TouchstoneError
+from instrumentation.errors import BadInput, TouchstoneError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,14 +19,18 @@ if TYPE_CHECKING:
 
 
 async def serve(app: FastAPI, host: str, port: int, start: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. ``start`` opens what the app needs; what it raises is raised here."""
+    """Serve until SIGTERM or SIGINT. ``start`` opens what the app needs; what it raises is raised here.
+
+    Raises BadInput where nothing can listen there.
+    """
     # Before the server starts, so that what is wrong is said in one sentence.
+    sockets = [_bound(host, port)]
     if start is not None:
         await start()
     server = _server(app, host, port)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
-    await server.serve()
+    await server.serve(sockets)
 
 
 @contextlib.asynccontextmanager
@@ -43,6 +48,14 @@ async def running(app: FastAPI, host: str, port: int) -> AsyncIterator[None]:
     finally:
         server.should_exit = True
         await task
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise BadInput(f"nothing can listen on {host}:{port} ({error.strerror}); name another host or port") from error
 
 
 def _server(app: FastAPI, host: str, port: int) -> uvicorn.Server:

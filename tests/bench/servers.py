@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import pwd
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from deploy import servers
+from deploy.servers import Absent, PostgresServer, free_port
 from tests.bench.environments import Skipped
 from tests.bench.processes import ProgramFailed, reap
 
@@ -26,15 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE_S: Final = 60.0
-USER: Final = "postgres"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+SCHEME: Final = "postgresql+asyncpg://"
 
 
 def until(ready: Callable[[], bool], process: subprocess.Popen[bytes], what: str) -> None:
@@ -47,71 +36,33 @@ def until(ready: Callable[[], bool], process: subprocess.Popen[bytes], what: str
 
 
 class PostgreSQL:
-    """A server of our own in a temporary folder, with its usual durability; a new database for each asker."""
+    """A server of our own with its usual durability; a new database for each asker."""
 
-    def __init__(self, programs: Path, port: int) -> None:
-        self._programs, self._port, self._number = programs, port, count()
+    def __init__(self, server: PostgresServer) -> None:
+        self._server, self._number = server, count()
 
     def database(self) -> str:
         """Create a database; return ``user@host:port/name``."""
-        name = f"bench{next(self._number)}"
-        server = ["-h", "127.0.0.1", "-p", str(self._port), "-U", USER]
-        made = subprocess.run([str(self._programs / "createdb"), *server, name], check=False, capture_output=True)
+        name, address = f"bench{next(self._number)}", self._server.address.removeprefix(SCHEME)
+        psql = str(servers.postgresql.programs() / "psql")
+        command = [psql, "-q", "-c", f"CREATE DATABASE {name}", f"postgresql://{address}/postgres"]
+        made = subprocess.run(command, check=False, capture_output=True)
         if made.returncode:
-            raise ProgramFailed(f"createdb ended with status {made.returncode}")
-        return f"{USER}@127.0.0.1:{self._port}/{name}"
-
-    def ready(self) -> bool:
-        """Whether it answers."""
-        command = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
-        return subprocess.run(command, check=False).returncode == 0
+            raise ProgramFailed(f"psql ended with status {made.returncode} making a database")
+        return f"{address}/{name}"
 
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[PostgreSQL]:
-    """Run a PostgreSQL server. Raises Skipped where there is none."""
-    programs = _programs()
-    identity = _nobody()
-    with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
-        if identity:
-            os.chown(folder, *identity)
-        data = str(Path(folder) / "data")
-        initdb = [str(programs / "initdb"), "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
-        with _quiet(initdb, folder, identity) as process:
-            if process.wait():
-                raise Skipped(f"initdb ended with status {process.returncode}")
-        port = free_port()
-        command = [str(programs / "postgres"), "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1"]
-        with _quiet(command, folder, identity) as process:
-            try:
-                server = PostgreSQL(programs, port)
-                until(server.ready, process, "PostgreSQL")
-                yield server
-            finally:
-                process.send_signal(signal.SIGINT)  # the fast shutdown, which waits for no client
-
-
-def _quiet(command: list[str], folder: str, identity: tuple[int, int] | None) -> subprocess.Popen[bytes]:
-    user, group = identity or (None, None)
-    silent = subprocess.DEVNULL
-    return subprocess.Popen(command, stdout=silent, stderr=silent, cwd=folder, user=user, group=group)
-
-
-def _programs() -> Path:
-    beside = [Path(found).parent for found in (shutil.which("initdb"),) if found]
-    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    for folder in (*beside, *packaged):
-        if all((folder / name).exists() for name in ("initdb", "postgres", "createdb", "pg_isready")):
-            return folder
-    raise Skipped("not installed: PostgreSQL's initdb and postgres are neither in PATH nor packaged")
-
-
-def _nobody() -> tuple[int, int] | None:
-    # PostgreSQL refuses to run as root.
-    if os.geteuid():
-        return None
-    user = pwd.getpwnam("nobody")
-    return user.pw_uid, user.pw_gid
+    """Run a PostgreSQL server in a temporary folder. Raises Skipped where there is none."""
+    with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder, contextlib.ExitStack() as stack:
+        try:
+            # The folder itself is its maker's alone, and PostgreSQL may run as another user.
+            Path(folder).chmod(0o755)
+            server = stack.enter_context(servers.postgres(Path(folder) / "postgres", durable=True))
+        except Absent as reason:
+            raise Skipped(f"not installed: {reason}") from reason
+        yield PostgreSQL(server)
 
 
 class Collector:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,10 +16,13 @@ import pytest
 from sqlalchemy import text
 
 from collectors.reconciliation import run_reconcile
+from instrumentation.errors import BadInput
 from services.bus import settle
 from services.demo.faults import ABSENT, FAULTS, POISONED, Losing
+from services.demo.ground import alone
 from services.demo.people import MANAGERS
-from tests.demo import free_port, small_demo
+from tests.demo import small_demo
+from tests.parts import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -228,6 +232,37 @@ def test_the_command_shows_where_everything_is_and_ends_well(tmp_path: Path) -> 
     assert second.returncode == 2
     assert said.count("\n") == 1
     assert "another demo runs here" in said
+
+
+@pytest.mark.parametrize("in_the_way", ["build", "build/demo"])
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, in_the_way: str) -> None:
+    """A file where a folder is needed, and a link to somebody else's folder, which is left alone."""
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "kept").touch()
+    (tmp_path / in_the_way).parent.mkdir(exist_ok=True)
+    if in_the_way == "build":
+        (tmp_path / "build").touch()
+    else:
+        (tmp_path / "build" / "demo").symlink_to(tmp_path / "else")
+    with pytest.raises(BadInput, match="cannot be made anew"), alone(tmp_path / "build" / "demo"):
+        pytest.fail("the demo has begun")
+    assert (tmp_path / "else" / "kept").exists()
+
+
+def test_only_the_owner_reads_the_file_that_holds_the_secret(tmp_path: Path) -> None:
+    demo = small_demo(tmp_path)
+    demo.write_environment()
+    assert (tmp_path / "env").stat().st_mode & 0o077 == 0
+
+
+def test_told_to_stop_before_the_house_opens_it_does_not_open(tmp_path: Path) -> None:
+    demo = start(tmp_path, "--port", str(free_port()))
+    assert demo.stdout is not None
+    demo.stdout.readline()
+    demo.send_signal(signal.SIGINT)
+    said, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 0
+    assert "Everything runs" not in said
 
 
 def test_an_unknown_fault_is_refused(tmp_path: Path) -> None:

@@ -119,6 +119,15 @@ async def test_a_system_that_does_not_answer_leaves_the_outbox_unchecked_and_hid
         assert 'touchstone_invariant_violations{invariant="outbox_young"} NaN' in text
 
 
+async def test_a_system_that_does_not_answer_hides_no_event_that_waits_in_another(configured: Settings) -> None:
+    house = House()
+    networks = house.transports | {"crm": httpx.MockTransport(lambda _: httpx.Response(502))}
+    async with running(configured, networks=networks) as collector:
+        for name in ("shop", "mes"):
+            house.systems[name].oldest_age_s = 1_800
+        assert (await checked(collector))["outbox_young"]["violations"] == 2
+
+
 async def test_a_number_that_lacks_for_longer_than_messages_take_is_a_violation(configured: Settings) -> None:
     clock = live.Clock(START + timedelta(minutes=69))
     async with running(configured, clock, networks=House().transports) as collector:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from collectors.journeys import print_journey, run_order
 from collectors.journeys.visits import entries
@@ -18,6 +19,7 @@ from instrumentation.errors import BadInput, TouchstoneError
 from tests import live
 from tests.live import START, event, running
 from tests.systems import House, systems_file
+from touchstone import app
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,28 +121,64 @@ async def test_what_each_watched_system_says_now_is_shown(tmp_path: Path) -> Non
     assert "  crm: PRICE_CALCULATED since 2026-03-02 10:00" in text
 
 
-def _asked(status: int, content: bytes = b"{}") -> str:
+def _asked(status: int, content: bytes = b"{}", kind: str = "application/problem+json", token: str = "") -> str:
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.url.raw_path == b"/orders/a/%20b"
-        return httpx.Response(status, content=content)
+        return httpx.Response(status, content=content, headers={"content-type": kind})
 
     shown = io.StringIO()
-    run_order("a/ b", "http://collector", Console(file=shown), transport=httpx.MockTransport(answer))
+    transport = httpx.MockTransport(answer)
+    run_order("a/ b", "http://collector/", Console(file=shown), transport=transport, token=token)
     return shown.getvalue()
 
 
 def test_an_unknown_order_is_bad_input_and_an_unreachable_collector_a_failed_job() -> None:
     with pytest.raises(BadInput, match="heard nothing of the order `a/ b`"):
         _asked(404)
-    with pytest.raises(BadInput, match="TOUCHSTONE_TOKEN"):
+    with pytest.raises(BadInput, match="wants its token; set TOUCHSTONE_TOKEN"):
         _asked(401)
-    for status, content in ((200, b"<html>"), (200, b"[]"), (500, b"{}")):
+    with pytest.raises(BadInput, match="refuses the token in TOUCHSTONE_TOKEN"):
+        _asked(401, b"{}", "application/problem+json", "wrong")
+    for status, content in ((200, b"<html>"), (200, b"[]"), (500, b"{}"), (404, b"no such page")):
         with pytest.raises(TouchstoneError, match="is no collector") as caught:
-            _asked(status, content)
+            _asked(status, content, kind="text/html")
         assert caught.value.exit_code == 1
     with pytest.raises(TouchstoneError, match="does not answer") as caught:
         run_order("a", "http://127.0.0.1:1", Console(file=io.StringIO()))
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "url", "token", "says"),
+    [
+        ("a", "127.0.0.1:8321", "", "no address of a collector"),
+        ("a", "http://[::1", "", "no address of a collector"),
+        ("a", "", "", "no address of a collector"),
+        (" ", "http://127.0.0.1:1", "", "id is empty"),
+        ("a", "http://127.0.0.1:1", "\xfc", "characters that no token has"),
+        ("a", "http://127.0.0.1:1", "a\nb", "characters that no token has"),
+    ],
+)
+def test_what_cannot_be_asked_is_bad_input(order: str, url: str, token: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        run_order(order, url, Console(file=io.StringIO()), token=token)
+
+
+@pytest.mark.parametrize(
+    ("line", "environment", "says"),
+    [
+        ("serve shop", {"TOUCHSTONE_SHOP_PORT": "x"}, "TOUCHSTONE_SHOP_PORT: Input should be a valid integer"),
+        ("serve crm --port 99999", {}, "--port: Input should be less than or equal to 65535"),
+        ("serve mes", {"TOUCHSTONE_MES_OPERATORS": "x"}, "TOUCHSTONE_MES_...: error parsing value"),
+        ("serve relay shop", {"TOUCHSTONE_SHOP_QUEUES": "0"}, "TOUCHSTONE_SHOP_QUEUES: "),
+        ("serve collector", {"TOUCHSTONE_WATCH_SECONDS": "-1"}, "TOUCHSTONE_WATCH_SECONDS: "),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(line: str, environment: dict[str, str], says: str) -> None:
+    result = CliRunner().invoke(app, line.split(), env=environment)
+    assert isinstance(result.exception, BadInput)
+    assert str(result.exception).startswith(says)
+    assert "\n" not in str(result.exception)
 
 
 def test_the_journey_of_an_order_is_fetched_and_printed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy
 from hypothesis import HealthCheck, given, settings, strategies
 
+from collectors.pollers import sql
 from collectors.pollers.gaps import Gap, Progress
 from collectors.pollers.http import HttpPoller
 from collectors.pollers.sql import SqlPoller
@@ -27,7 +28,7 @@ from services.bus.tables import outbox
 from tests import live
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from random import Random
 
 PROMISE = DEFAULT_PROMISE.read_text(encoding="utf-8")
@@ -396,6 +397,95 @@ async def test_a_full_page_is_followed_from_its_last_order_on(tmp_path: Path) ->
         await poller.close()
 
 
+async def test_a_history_of_sparse_positions_is_read_whole_and_few_gaps_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last ones, where late commits come; and it is said once."""
+    monkeypatch.setattr(sql, "MOST_GAPS", 3)
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'own.db'}")
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("CREATE TABLE log (nr INTEGER, ref TEXT, at INTEGER, state TEXT)"))
+        for number in range(2, 42, 2):
+            row = {"nr": number, "at": micros(live.START)}
+            connection.execute(sqlalchemy.text("INSERT INTO log VALUES (:nr, 'o' || :nr, :at, 'NEW')"), row)
+    columns = {"position": "nr", "order": "ref", "time": "at", "status": "state"}
+    columns |= dict.fromkeys(("id", "type", "source", "sequence", "data"))  # type: ignore[arg-type] # null in the file
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    poll = SqlPoll.model_validate({"kind": "sql", "url": url, "table": "log", "columns": columns, "at_once": 5})
+    async with live.running(live.settings(tmp_path)) as collector:
+        poller = SqlPoller(System(name="shop", source="/shop", poll=poll), poll, collector.service.collector)
+        while await poller.step():
+            pass
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("INSERT INTO log VALUES (39, 'late', 1, 'NEW')"))
+        await poller.step()
+        assert (await collector.stages(LATER))["events"] == 21
+        assert sum("sparse" in record.message for record in caplog.records) == 1
+        await poller.close()
+    engine.dispose()
+
+
+def _paged(_request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json={"orders": [{"order": "o", "status": "NEW", "upd": 1, "nr": 1}]})
+
+
+class Dripping(httpx.AsyncBaseTransport):
+    """Sends a byte now and then, for ever."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Begin to answer."""
+
+        async def bytes_() -> AsyncIterator[bytes]:
+            while True:
+                yield b" "
+                await asyncio.sleep(0.01)
+
+        return httpx.Response(200, content=bytes_(), request=request)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (httpx.MockTransport(lambda _: httpx.Response(500)), "UnexpectedAnswer: it answers 500"),
+        (httpx.MockTransport(lambda _: httpx.Response(302)), "it answers 302"),
+        (httpx.MockTransport(lambda _: httpx.Response(200, content=b"<html>")), "no JSON"),
+        (httpx.MockTransport(lambda _: httpx.Response(200, content=b" " * 70_000_000)), "more than 67,108,864 bytes"),
+        (httpx.MockTransport(_paged), "is this one again"),
+        (Dripping(), "no whole answer came within 1 s"),
+    ],
+    ids=["error", "redirect", "html", "huge", "circle", "slow"],
+)
+async def test_an_answer_that_is_none_is_said_without_the_address(
+    tmp_path: Path, answer: httpx.AsyncBaseTransport, says: str
+) -> None:
+    """And nothing of it is stored: the poller reads on from where it was."""
+    keyset = {"updated": "upd", "number": "nr", "after": "after_no", "size": 1}
+    poll = HttpPoll.model_validate({"kind": "http", "url": "http://mes/hidden", "keyset": keyset, "timeout": "1s"})
+    async with live.running(live.settings(tmp_path)) as collector:
+        system = System(name="mes", source="/mes", poll=poll)
+        poller = HttpPoller(system, poll, collector.service.collector, answer)
+        await poller.turn()
+        assert says in str(poller.failure)
+        assert "hidden" not in str(poller.failure)
+        assert (await collector.stages(LATER))["events"] == 0
+        await poller.close()
+
+
+async def test_a_history_that_does_not_answer_in_time_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And written to the log once, not at every try."""
+    poll = SqlPoll(kind="sql", url=f"sqlite:///{tmp_path / 'slow.db'}", timeout=timedelta(milliseconds=50))
+    async with live.running(live.settings(tmp_path)) as collector:
+        poller = SqlPoller(System(name="shop", source="/shop", poll=poll), poll, collector.service.collector)
+        monkeypatch.setattr(poller, "_read", lambda _progress: asyncio.sleep(30))
+        for _ in range(3):
+            await poller.turn()
+        assert "no whole answer came within 0.05 s" in str(poller.failure)
+        assert sum("polling shop failed" in record.message for record in caplog.records) == 1
+        await poller.close()
+
+
 def test_the_example_of_the_documentation_is_a_file_of_systems(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "collector.md").read_text(encoding="utf-8")
     file = tmp_path / "systems.yaml"
@@ -428,6 +518,7 @@ def test_the_example_of_the_documentation_is_a_file_of_systems(tmp_path: Path) -
             "touchstone: 1\nsystems:\n- name: a\n  source: /a\n  poll: {kind: sql}",
             "systems.yaml:5: systems.0.poll: needs",
         ),
+        ("touchstone: 1\nsystems: [{name: a, source: /a, address: 'http://u:secret@x'}]", "holds a password"),
         ("touchstone: 1\ntolerance: soon\nsystems: [{name: a, source: /a}]", "systems.yaml:2: tolerance"),
     ],
 )

@@ -19,7 +19,7 @@ from collectors.reconciliation.limits import by_status, stage_limits
 from collectors.replay import micros
 from collectors.stages.eta import History
 from collectors.timelines.codebook import Codebook
-from instrumentation.errors import BadInput
+from instrumentation.errors import BadInput, TouchstoneError
 from tests import live
 from tests.systems import House, systems_file
 
@@ -179,6 +179,81 @@ def test_a_system_that_does_not_answer_is_named_and_makes_no_order_lost(tmp_path
     assert not report.clean
 
 
+def test_orders_that_move_while_systems_are_read_are_no_findings(tmp_path: Path) -> None:
+    """Reading a large system may take longer than the tolerance: what it then lacks may have come meanwhile."""
+    house, now = House(), clock()
+    house.place("moved", *walked(1, 0))
+    house.systems["shop"].claim("moved", "SUBMITTED", NOW_H - 1)
+    house.place("new", *walked(1, 0), known_to=("crm", "mes"))
+    whole = house.transports["shop"]
+
+    class Slow(httpx.AsyncBaseTransport):
+        """The shop was read first; the others tell what happened in the two hours after that."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            nonlocal now
+            now += 2 * HOUR
+            return await whole.handle_async_request(request)
+
+    transports = {**house.transports, "shop": Slow(), "collector": learnt()}
+    report = run_reconcile(systems_file(tmp_path), transports=transports, clock=lambda: now)
+    assert now > clock()
+    assert report.findings.names() == set()
+
+
+def test_a_system_that_falls_silent_during_the_repair_was_not_mended(tmp_path: Path) -> None:
+    house = House()
+    house.place("a", *walked(1, 5))
+    house.systems["crm"].claim("a", "SUBMITTED", 50)
+    house.place("b", *walked(0, 2), known_to=("shop", "mes"))
+
+    def tell(consumer: str, owner: str, order: str) -> int:  # noqa: ARG001 - named as the house calls it
+        house.systems[consumer].refuses = "the database is away"
+        return 1
+
+    house.tell = tell  # type: ignore[method-assign] # a system that dies of what it is told
+    report = reconciled(tmp_path, house, repair=True)
+    assert report.repair is not None
+    assert report.repair.repaired == 0
+    assert {left.order: left.why for left in report.repair.left} == dict.fromkeys(
+        ("a", "b"), "replayed, and now crm answers 503 to GET /statuses: the database is away"
+    )
+
+
+@pytest.mark.parametrize("count", [None, "many", [1]])
+def test_a_replay_that_is_not_counted_is_said(tmp_path: Path, count: object) -> None:
+    house = House()
+    house.place("a", *walked(1, 5))
+    house.systems["crm"].claim("a", "SUBMITTED", 50)
+    house.tell = lambda *_: 0  # type: ignore[method-assign] # nobody is told
+    whole = house.transports["mes"]
+
+    class Odd(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                return httpx.Response(200, json={"replayed": count}, request=request)
+            return await whole.handle_async_request(request)
+
+    transports = {**house.transports, "mes": Odd(), "collector": learnt()}
+    report = run_reconcile(systems_file(tmp_path), repair=True, transports=transports, clock=clock, patience_s=0)
+    assert report.repair is not None
+    assert "how many events" in report.repair.left[0].why
+
+
+def test_a_system_whose_pages_lead_in_a_circle_is_left_out(tmp_path: Path) -> None:
+    circle = httpx.MockTransport(lambda _: httpx.Response(200, json={"orders": [], "next": "a"}))
+    transports = {**House().transports, "mes": circle, "collector": learnt()}
+    report = run_reconcile(systems_file(tmp_path), transports=transports, clock=clock)
+    assert "next one of itself" in report.silent["mes"]
+
+
+@pytest.mark.parametrize("limits", [[3], [{"stage": "pricing"}], 7, [{"stage": "pricing", "limit_s": "x"}]])
+def test_a_collector_that_answers_nonsense_leaves_the_budgets(tmp_path: Path, limits: object) -> None:
+    odd = httpx.MockTransport(lambda _: httpx.Response(200, json={"limits": limits}))
+    report = run_reconcile(systems_file(tmp_path), transports={**House().transports, "collector": odd}, clock=clock)
+    assert len(report.notes) == 1
+
+
 def test_a_refused_replay_is_a_reason(tmp_path: Path) -> None:
     house = House()
     house.place("a", *walked(1, 5))
@@ -224,6 +299,14 @@ def test_the_terminal_shows_every_kind_and_the_repair(tmp_path: Path) -> None:
     empty = io.StringIO()
     print_reconciliation(reconciled(tmp_path, House()), Console(file=empty, width=200))
     assert "agree on every order" in empty.getvalue()
+
+
+def test_a_reconciliation_that_nobody_answers_is_a_failed_job(tmp_path: Path) -> None:
+    away = httpx.MockTransport(lambda _: httpx.Response(503))
+    transports = dict.fromkeys(("shop", "crm", "mes", "collector"), away)
+    with pytest.raises(TouchstoneError, match="no system could be asked: shop answers 503") as caught:
+        run_reconcile(systems_file(tmp_path), transports=transports, clock=clock)
+    assert caught.value.exit_code == 1
 
 
 def test_a_file_without_addresses_leaves_nobody_to_ask(tmp_path: Path) -> None:
