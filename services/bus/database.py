@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
+import aiosqlite
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import event, make_url, text
@@ -19,10 +20,12 @@ from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+    from threading import Thread
 
     from sqlalchemy import URL, Connection
 
 BUSY_MS: Final = 10_000
+GOODBYE_S: Final = 5.0
 ATTEMPTS: Final = 5
 _MIGRATION_LOCK: Final = 0x746F756368  # any number that only these migrations lock in PostgreSQL
 _RETRIED: Final = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL, appendix A)
@@ -48,8 +51,9 @@ class Database:
         self.embedded = url.get_backend_name() == "sqlite"
         self._file = Path(url.database or "").resolve()
         self._lock: IO[str] | None = None
-        self._writer = _engine(url, writes=True)
-        self._reader = _engine(url, writes=False) if self.embedded else self._writer
+        self._threads: list[Thread] = []
+        self._writer = _engine(url, self._threads, writes=True)
+        self._reader = _engine(url, self._threads, writes=False) if self.embedded else self._writer
         self._alone = asyncio.Lock()
         self._open = False
 
@@ -118,6 +122,11 @@ class Database:
         self._open = False
         await self._writer.dispose()
         await self._reader.dispose()
+        for thread in self._threads:
+            # One whose reader was cancelled ends by itself, and would answer a loop that may be closed by then.
+            if thread.is_alive():
+                await asyncio.to_thread(thread.join, GOODBYE_S)
+        self._threads.clear()
         if self._lock is not None:
             self._lock.close()
 
@@ -176,10 +185,20 @@ def _locked(file: Path) -> IO[str]:
     return lock
 
 
-def _engine(url: URL, *, writes: bool) -> AsyncEngine:
+def _engine(url: URL, threads: list[Thread], *, writes: bool) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
-    engine = create_async_engine(url, pool_size=1 if writes else 4, max_overflow=0, pool_timeout=60)
+
+    async def opened() -> aiosqlite.Connection:
+        connection = aiosqlite.connect(url.database or "")
+        worker = connection._thread  # noqa: SLF001 - the driver has no other way to wait for its thread
+        worker.daemon = True
+        threads[:] = [thread for thread in threads if thread.ident is None or thread.is_alive()]
+        threads.append(worker)
+        return await connection
+
+    size = 1 if writes else 4
+    engine = create_async_engine(url, async_creator=opened, pool_size=size, max_overflow=0, pool_timeout=60)
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     @event.listens_for(engine.sync_engine, "connect")
