@@ -19,7 +19,7 @@ install: .venv/.installed ## set up .venv with everything locked
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(UV) || deploy/retry $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@UV_PROJECT_ENVIRONMENT=.venv deploy/retry $(UV) sync --quiet --frozen --inexact --compile-bytecode
-	@$(BIN)/python -m compileall -q collectors instrumentation services touchstone.py
+	@$(BIN)/python -m compileall -q collectors instrumentation pricing services touchstone.py
 	@touch $@
 
 demo: install ## the whole system on this machine: six weeks of history, live customers, managers, operators

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 import typer
 
 from instrumentation.errors import BadInput, TouchstoneError
+from pricing.units import Unit  # noqa: TC001 - typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from collectors.promise import PromiseFile
     from services.bus.dead_letters import DeadLetterClient
@@ -124,12 +125,13 @@ def replay(
     import orjson
 
     from collectors.replay import replay as run
+    from collectors.report.progress import progress_bar
     from collectors.sources.quarantine import Quarantine
 
     _spare((log, promise), (html, quarantine))
     terms = _promise(promise)
     moment = _moment(as_of, ZoneInfo(terms.log.timezone))
-    with Quarantine(quarantine) as bad, _progress(shown=not as_json) as progress:
+    with Quarantine(quarantine) as bad, progress_bar(shown=not as_json) as progress:
         if as_json and html is None:
             document = run(log, terms, as_of=moment, quarantine=bad, progress=progress).document()
             sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
@@ -207,31 +209,19 @@ def serve_collector(
     serve(_settings(Settings, **given))
 
 
-@serve_app.command("shop")
-def serve_shop(host: Host = None, port: Port = None, database: DatabaseUrl = None, bus: Broker = None) -> None:
-    """Run the shop: catalogue, customers' models, orders."""
-    from services.shop.app import serve
-    from services.shop.settings import Settings
+def _serve_service(name: Sender, summary: str) -> None:
+    @serve_app.command(name.value, help=summary)
+    def run(host: Host = None, port: Port = None, database: DatabaseUrl = None, bus: Broker = None) -> None:
+        from importlib import import_module
 
-    serve(_settings(Settings, **_given(host=host, port=port, database=database, bus=bus)))
-
-
-@serve_app.command("crm")
-def serve_crm(host: Host = None, port: Port = None, database: DatabaseUrl = None, bus: Broker = None) -> None:
-    """Run the sales managers' desk."""
-    from services.crm.app import serve
-    from services.crm.settings import Settings
-
-    serve(_settings(Settings, **_given(host=host, port=port, database=database, bus=bus)))
+        settings = import_module(f"services.{name}.settings").Settings
+        given = settings(**_given(host=host, port=port, database=database, bus=bus))
+        import_module(f"services.{name}.app").serve(given)
 
 
-@serve_app.command("mes")
-def serve_mes(host: Host = None, port: Port = None, database: DatabaseUrl = None, bus: Broker = None) -> None:
-    """Run the workshop's system and its adapter."""
-    from services.mes.app import serve
-    from services.mes.settings import Settings
-
-    serve(_settings(Settings, **_given(host=host, port=port, database=database, bus=bus)))
+_serve_service(Sender.shop, "Run the shop: catalogue, customers' models, orders.")
+_serve_service(Sender.crm, "Run the sales managers' desk.")
+_serve_service(Sender.mes, "Run the workshop's system and its adapter.")
 
 
 @serve_app.command("relay")
@@ -265,6 +255,30 @@ def serve_issuer(port: Annotated[int, typer.Option(help="Port to listen on, on l
     log_as_json("issuer")
     issuer = DemoIssuer(f"http://127.0.0.1:{port}", machines=machines)
     asyncio.run(serve(create_issuer_app(issuer), "127.0.0.1", port))
+
+
+@app.command()
+def quote(
+    models: Annotated[
+        list[Path], typer.Argument(help="3D models: STL, OBJ, 3MF, PLY, GLB or glTF.", metavar="MODEL...")
+    ],
+    alloy: Annotated[str, typer.Option(help="What it is cast in, by its name in the materials.")] = "sterling-silver",
+    unit: Annotated[Unit | None, typer.Option(help="What it is drawn in; else what the file says, else mm.")] = None,
+    quantity: Annotated[int, typer.Option(help="How many pieces alike.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Price 3D models: measures, castability, and a breakdown line by line."""
+    from pricing import command
+
+    documents = command.run_quote(models, alloy, unit, quantity)
+    if as_json:
+        sys.stdout.write(command.as_json(documents) + "\n")
+    else:
+        from rich.console import Console
+
+        command.print_quotes(documents, Console())
+    if command.refused(documents):
+        raise typer.Exit(BadInput.exit_code)
 
 
 @app.command()
@@ -450,25 +464,6 @@ def _opened(path: Path) -> Iterator[TextIO]:
             yield stream
     except OSError as error:
         raise BadInput(f"{path}: cannot be written ({error.strerror}); name another file") from error
-
-
-@contextlib.contextmanager
-def _progress(*, shown: bool) -> Iterator[Callable[[str, float], None] | None]:
-    """Draw a progress bar on standard error while a person watches; nothing else sees it."""
-    if not shown or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def show(what: str, share: float) -> None:
-            bar.update(task, description=what, total=1.0 if share else None, completed=share)
-
-        yield show
 
 
 BROKEN_PIPE: Final = 141
