@@ -215,8 +215,8 @@ def _serve_service(name: Sender, summary: str) -> None:
         from importlib import import_module
 
         settings = import_module(f"services.{name}.settings").Settings
-        given = settings(**_given(host=host, port=port, database=database, bus=bus))
-        import_module(f"services.{name}.app").serve(given)
+        given = _given(host=host, port=port, database=database, bus=bus)
+        import_module(f"services.{name}.app").serve(_settings(settings, **given))
 
 
 _serve_service(Sender.shop, "Run the shop: catalogue, customers' models, orders.")
