@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
@@ -46,6 +46,21 @@ def toxiproxy() -> Iterator[Toxiproxy]:
         yield server
 
 
+def absent(reason: str) -> NoReturn:
+    """Skip the test for want of a part, or fail it where CI=true."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def chromium() -> str:
+    """Return the browser's program; where this machine has none, skip the test, or fail it where CI=true."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if (found := shutil.which(name)) is not None:
+            return found
+    return absent("no Chromium here; install the package `chromium`")
+
+
 @contextlib.contextmanager
 def started(server: AbstractContextManager[Running]) -> Iterator[Running]:
     """Run a server; where this machine has none, skip the test, or fail it where CI=true."""
@@ -53,9 +68,7 @@ def started(server: AbstractContextManager[Running]) -> Iterator[Running]:
         try:
             running = stack.enter_context(server)
         except servers.Absent as reason:
-            if os.environ.get("CI") == "true":
-                pytest.fail(str(reason))
-            pytest.skip(str(reason))
+            absent(str(reason))
         yield running
 
 

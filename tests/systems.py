@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from instrumentation import FASTAPI_TELEMETRY
 from services.bus.operations import BusState, DeadLetter, DeadLetters
 from services.contract import OWNER, Status
 from tests import live
@@ -46,7 +47,7 @@ class System:
 
     def app(self) -> FastAPI:
         """Return it as an app."""
-        app = FastAPI(telemetry={"tracing": False, "metrics": False})
+        app = FastAPI(telemetry=FASTAPI_TELEMETRY)
 
         @app.get("/statuses")
         async def statuses(limit: int, after: str = "") -> JSONResponse:

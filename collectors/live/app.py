@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 
@@ -24,7 +24,7 @@ from collectors.pollers.sql import SqlPoller
 from collectors.pollers.systems import HttpPoll, SqlPoll, load_systems
 from collectors.promise.reading import load_promise
 from collectors.timelines.codebook import Codebook
-from instrumentation import problems
+from instrumentation import FASTAPI_TELEMETRY, problems
 from instrumentation.logs import log_as_json
 from services.bus import Database, RabbitTransport
 from services.resilience import serving
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations" / "versions"
 LOG: Final = logging.getLogger("touchstone.collector")
-# FastAPI's own telemetry would double the spans of whoever instruments the app.
-QUIET: Final[Any] = {"tracing": False, "metrics": False}
 
 
 @dataclass
@@ -173,7 +171,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
         summary="Takes in status events, and says which orders are late and which stage made them so.",
         version=metadata.version(DISTRIBUTION),
         lifespan=lifespan,
-        telemetry=QUIET,
+        telemetry=FASTAPI_TELEMETRY,
     )
     app.state.service = service
     problems.install(app)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from jinja2 import Environment
 
-from instrumentation import problems
+from instrumentation import FASTAPI_TELEMETRY, problems
 from instrumentation.problems import ProblemError
 from services.auth.browser import same_origin
 from services.auth.gates import public
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 PAGE: Final = Environment(autoescape=True).from_string(
     (Path(__file__).parent / "issuer.html").read_text(encoding="utf-8")
 )
-QUIET: Final[Any] = {"tracing": False, "metrics": False}
 # The page is not to be shown inside another's, where a click could be stolen; nor may it load anything.
 _PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
@@ -42,7 +41,7 @@ def create_issuer_app(issuer: DemoIssuer) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        telemetry=QUIET,
+        telemetry=FASTAPI_TELEMETRY,
     )
     problems.install(app)
     app.include_router(issuer_routes(issuer))

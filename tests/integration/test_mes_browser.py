@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
-
-import pytest
+from typing import TYPE_CHECKING
 
 from services.auth import AuthSettings, DemoIssuer, create_issuer_app
 from services.bus.bus import utc_now
 from services.contract import CRM, SHOP, Status
 from services.resilience import serving
 from tests.mes import running
-from tests.parts import free_port
+from tests.parts import chromium, free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.async_api import Page
-
-CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 async def work(page: Page, address: str, issuer: str) -> None:
@@ -44,10 +38,7 @@ async def work(page: Page, address: str, issuer: str) -> None:
 
 async def test_an_operator_signs_in_works_and_signs_out(tmp_path: Path) -> None:
     """By buttons alone: the browser's own rules (cookies, origins, content policy) let all of it through."""
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI has no Chromium; install the package `chromium`")
-        pytest.skip("no Chromium here; install the package `chromium`")
+    program = chromium()
     from playwright.async_api import async_playwright
 
     issuer = DemoIssuer(f"http://127.0.0.1:{free_port()}")
@@ -64,7 +55,7 @@ async def test_an_operator_signs_in_works_and_signs_out(tmp_path: Path) -> None:
             serving.running(room.app, "127.0.0.1", port),
             async_playwright() as playwright,
         ):
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             await work(await browser.new_page(), f"http://127.0.0.1:{port}", issuer.url)
             await browser.close()
             await room.turn()

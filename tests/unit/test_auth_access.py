@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.staticfiles import StaticFiles
 from starlette.websockets import WebSocketDisconnect
 
-from instrumentation import problems
+from instrumentation import FASTAPI_TELEMETRY, problems
 from services.auth import (
     CUSTOMER_COOKIE,
     DEMO_PEOPLE,
@@ -43,7 +43,6 @@ TOKENS = {person.subject: ISSUER.issue(person) for person in DEMO_PEOPLE}
 SESSION = SESSION_PREFIX + "anna"
 ANNA = Person("c1", "Anna", kind="customer")
 HERE = {"sec-fetch-site": "same-origin"}
-QUIET: Any = {"tracing": False, "metrics": False}
 
 
 async def _customer(token: str) -> Person | None:
@@ -56,7 +55,7 @@ def access(*, secure: bool = False, customer_sign_in: str | None = None) -> Acce
 
 
 def bare_app() -> FastAPI:
-    app = FastAPI(docs_url=None, redoc_url=None, telemetry=QUIET)
+    app = FastAPI(docs_url=None, redoc_url=None, telemetry=FASTAPI_TELEMETRY)
     problems.install(app)
     app.state.access = access()
     return app

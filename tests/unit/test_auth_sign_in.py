@@ -14,7 +14,7 @@ import pytest
 from fastapi import Depends, FastAPI
 from pydantic import SecretStr
 
-from instrumentation import problems
+from instrumentation import FASTAPI_TELEMETRY, problems
 from instrumentation.errors import BadInput
 from services.auth import (
     DEMO_PEOPLE,
@@ -46,7 +46,6 @@ CALLBACK = CRM + "/sign-in/callback"
 PAGE = {"Accept": "text/html"}
 SAME = {"sec-fetch-site": "same-origin"}
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-QUIET: Any = {"tracing": False, "metrics": False}
 
 
 @dataclass
@@ -81,7 +80,7 @@ class House:
 
 
 def crm_app(settings: AuthSettings, client: httpx.AsyncClient, clock: Clock) -> FastAPI:
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=QUIET)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=FASTAPI_TELEMETRY)
     problems.install(app)
     app.state.access = create_access(settings, client, clock=clock)
     app.include_router(sign_in_routes(settings, client))
