@@ -7,7 +7,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 JOBS ?= 2
 
-.PHONY: help install demo up down test check fix parts bench faults clean
+.PHONY: help install demo up down test check fix parts bench faults load fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -52,6 +52,12 @@ bench: install ## compare with peers in one run; the last line is JSON
 
 faults: install parts ## kill, reset, restart, double and shuffle on real servers; the last line is JSON
 	@$(BIN)/python -m tests.faults $(FAULTS)
+
+load: install parts ## pricing under load on real servers: fairness, scaling, from upload to price; the last line is JSON
+	@$(BIN)/python -m tests.load $(LOAD)
+
+fuzz: install ## a million hostile inputs a format into pricing; the last line is JSON
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
 
 clean: down ## remove what was built, the data of `make up` included
 	@rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

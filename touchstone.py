@@ -52,6 +52,12 @@ class Sender(StrEnum):
     shop = "shop"
     crm = "crm"
     mes = "mes"
+    pricing = "pricing"
+
+    @property
+    def package(self) -> str:
+        """Where its code is."""
+        return "pricing.workers" if self == Sender.pricing else f"services.{self}"
 
 
 @promise_app.command("init")
@@ -214,14 +220,15 @@ def _serve_service(name: Sender, summary: str) -> None:
     def run(host: Host = None, port: Port = None, database: DatabaseUrl = None, bus: Broker = None) -> None:
         from importlib import import_module
 
-        settings = import_module(f"services.{name}.settings").Settings
+        settings = import_module(f"{name.package}.settings").Settings
         given = _given(host=host, port=port, database=database, bus=bus)
-        import_module(f"services.{name}.app").serve(_settings(settings, **given))
+        import_module(f"{name.package}.app").serve(_settings(settings, **given))
 
 
 _serve_service(Sender.shop, "Run the shop: catalogue, customers' models, orders.")
 _serve_service(Sender.crm, "Run the sales managers' desk.")
 _serve_service(Sender.mes, "Run the workshop's system and its adapter.")
+_serve_service(Sender.pricing, "Run a worker that prices 3D models; any number may run.")
 
 
 @serve_app.command("relay")
@@ -235,8 +242,8 @@ def serve_relay(service: Annotated[Sender, typer.Argument(help="Whose outbox it 
     from services.bus.relaying import serve_relay as run
     from services.contract import CONSUMERS
 
-    settings = _settings(import_module(f"services.{service}.settings").Settings)
-    versions = (BUS_MIGRATIONS, import_module(f"services.{service}.app").MIGRATIONS)
+    settings = _settings(import_module(f"{service.package}.settings").Settings)
+    versions = (BUS_MIGRATIONS, import_module(f"{service.package}.app").MIGRATIONS)
     log_as_json(f"relay-{service}")
     asyncio.run(run(service, settings.database, versions, settings.bus, dict.fromkeys(CONSUMERS, settings.queues)))
 

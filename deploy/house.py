@@ -12,9 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HOST: Final = "127.0.0.1"
-PORTS: Final = {"collector": 8321, "shop": 8401, "crm": 8402, "mes": 8403, "issuer": 8404}
-DATABASES: Final = ("collector", "shop", "crm", "mes")
-SERVICES: Final = ("shop", "crm", "mes")
+PORTS: Final = {
+    "collector": 8321,
+    "shop": 8401,
+    "crm": 8402,
+    "mes": 8403,
+    "issuer": 8404,
+    "pricing": 8405,
+    "pricing-2": 8406,
+}
+SERVICES: Final = ("shop", "crm", "mes", "pricing")
+DATABASES: Final = ("collector", *SERVICES)
 POSTGRES_PORT: Final = 8432
 RABBIT_PORT: Final = 8472
 CLIENT: Final = "touchstone"
@@ -54,25 +62,26 @@ class House:
             "TOUCHSTONE_DATABASE": f"{self.postgres}/collector",
             "TOUCHSTONE_BUS": self.broker,
             "TOUCHSTONE_SYSTEMS": str(SYSTEMS),
-            "TOUCHSTONE_SHOP_MODELS": str(self.folder / "models"),
-            "TOUCHSTONE_MES_MODELS": str(self.folder / "models"),
         }
         for service in SERVICES:
             prefix = f"TOUCHSTONE_{service.upper()}_"
             known |= {
                 f"{prefix}DATABASE": f"{self.postgres}/{service}",
                 f"{prefix}BUS": self.broker,
+                f"{prefix}MODELS": str(self.folder / "models"),
                 f"{prefix}RELAY": "false",
             }
         return known
 
     def parts(self) -> list[Part]:
         """Return the processes in the order in which they start."""
-        served = [self._serve("issuer"), *(self._serve(name) for name in (*SERVICES, "collector"))]
+        served = [self._serve(name) for name in ("issuer", *SERVICES, "pricing-2", "collector")]
         return [*served, *(self._relay(name) for name in SERVICES)]
 
     def _serve(self, name: str) -> Part:
-        command = (sys.executable, "-m", "touchstone", "serve", name, "--port", str(PORTS[name]))
+        """Return a process of a service; `-2` stands behind the name of its second one."""
+        service = name.partition("-")[0]
+        command = (sys.executable, "-m", "touchstone", "serve", service, "--port", str(PORTS[name]))
         path = "/.well-known/openid-configuration" if name == "issuer" else "/readyz"
         return Part(name, command, self.environment(), f"http://{HOST}:{PORTS[name]}{path}")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.padding import Padding
@@ -14,37 +14,38 @@ from rich.table import Table
 from rich.text import Text
 
 from instrumentation.errors import BadInput
+from pricing.calculation import measured
 from pricing.checking import Problem, Severity
 from pricing.limits import DEFAULT
-from pricing.loading import load
 from pricing.materials import DEFAULT_ALLOY, Materials, load_materials
-from pricing.measuring import measure
 from pricing.quoting import MOST_PIECES, Order, quote
 from pricing.refusals import Refusal
-from pricing.repairing import repair
 from pricing.units import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
-    from pricing.measuring import Measures
+    from pricing.calculation import Announce, Measured
     from pricing.quoting import Quote
-    from pricing.surface import Model
 
     Document = dict[str, Any]
-    Loader = Callable[[Path, Unit | None], Model]
+    Calculate = Callable[[Path, Unit | None, Materials, Announce], Measured]
 
 FAILED: Final = "failed"  # our own fault, so no RefusalCode
 STYLES: Final = {Severity.REFUSED: "bold red", Severity.UNCASTABLE: "bold red", Severity.WARNING: "yellow"}
 log: Final = logging.getLogger(__name__)
 
 
-def load_model(path: Path, unit: Unit | None) -> Model:
-    """Load a model within the house's limits. Raises Refusal."""
-    return load(path, DEFAULT, unit)
+# What is told of a model before it is measured, as far as that came where it is refused.
+TOLD: Final = ("triangles", "bodies", "watertight", "volume_mm3", "area_mm2", "bbox_mm", "format")
+
+
+def calculate(path: Path, unit: Unit | None, materials: Materials, announce: Announce) -> Measured:
+    """Measure a model within the house's limits. Raises Refusal."""
+    return measured(path, DEFAULT, unit, options=materials.options, plausible=materials.plausible, announce=announce)
 
 
 def run_quote(
@@ -54,7 +55,7 @@ def run_quote(
     quantity: int = 1,
     *,
     materials: Materials | None = None,
-    loader: Loader = load_model,
+    calculate: Calculate = calculate,
 ) -> list[Document]:
     """Return a document for each model, in order: `{model, format, ..., price, lines}`, or one with an `error`.
 
@@ -65,7 +66,7 @@ def run_quote(
     materials.alloy(alloy)
     if not 1 <= quantity <= MOST_PIECES:
         raise BadInput(f"the quantity is {quantity}; ask for 1 to {MOST_PIECES:,} pieces")
-    return [_document(path, materials, Order(alloy, quantity), unit, loader) for path in models]
+    return [_document(path, materials, Order(alloy, quantity), unit, calculate) for path in models]
 
 
 def refused(documents: Sequence[Document]) -> bool:
@@ -93,19 +94,20 @@ def print_quotes(documents: Sequence[Document], console: Console) -> None:
         console.print()
 
 
-def _document(path: Path, materials: Materials, order: Order, unit: Unit | None, loader: Loader) -> Document:
+def _document(path: Path, materials: Materials, order: Order, unit: Unit | None, calculate: Calculate) -> Document:
     began = time.perf_counter()
     # A name that is no UTF-8 is shown with its bytes spelt out.
     name = os.fsencode(path).decode(errors="backslashreplace")
     document: Document = {"model": name, "castable": False, "problems": [], "notes": []}
-    read_in = unit or Unit.MILLIMETRE
+    told: dict[str, Any] = {}
     try:
-        model = loader(path, unit)
-        read_in = model.unit or read_in
-        document |= {"format": str(model.format), "notes": list(model.notes)}
-        _price(document, model, read_in, materials, order)
+        model = calculate(path, unit, materials, _telling(told))
+        document |= _measured(model)
+        document |= _quoted(quote(model.measures, materials, order, model.unit))
     except Refusal as refusal:
-        document["problems"] = [_problem(_refused(refusal, read_in))]
+        document = {**{key: told[key] for key in TOLD if key in told}, **document}
+        document["notes"] = document["notes"] or list(told.get("sentences", ()))
+        document["problems"] = [_problem(_refused(refusal, unit or Unit(told.get("unit") or Unit.MILLIMETRE)))]
         document["error"] = {"code": refusal.code.value, "detail": refusal.detail}
     except Exception:  # one model never stops the others, and whatever it hit is told and logged
         log.exception("quote failed", extra={"model": name})
@@ -115,17 +117,17 @@ def _document(path: Path, materials: Materials, order: Order, unit: Unit | None,
     return document
 
 
-def _price(document: Document, model: Model, unit: Unit, materials: Materials, order: Order) -> None:
-    """Measure, mend, check and quote; the document holds what is known whenever a Refusal ends this."""
-    measures = measure(model.surface, unit)
-    document |= _measured(measures)
-    mended = repair(model.surface, unit)
-    if mended.changed:
-        document["notes"] += mended.notes
-        measures = measure(mended.surface, unit)
-        # What is paid for is the mended solid; how many triangles there are is told of the file.
-        document |= _measured(measures) | {"triangles": document["triangles"]}
-    document |= _quoted(quote(measures, materials, order, unit))
+def _telling(told: dict[str, Any]) -> Announce:
+    """Return what keeps the facts of each step, also of one cut short; triangles stay those of the file."""
+
+    @contextmanager
+    def announce(step: str, facts: dict[str, object]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            told.update({key: value for key, value in facts.items() if (step, key) != ("mend", "triangles")})
+
+    return announce
 
 
 def _refused(refusal: Refusal, unit: Unit) -> Problem:
@@ -134,24 +136,20 @@ def _refused(refusal: Refusal, unit: Unit) -> Problem:
     return Problem(refusal.code, Severity.REFUSED, refusal.detail, where)
 
 
-def _measured(measures: Measures) -> Document:
-    """Return what was measured; a surface that is not closed and wound one way has no volume to tell.
-
-    What is no finite number becomes null, which JSON has a word for.
-    """
+def _measured(model: Measured) -> Document:
+    """Return what was measured, of the mended solid, which is what is paid for; ``triangles`` are those of the file."""
+    measures = model.measures
     return {
-        "triangles": measures.triangles,
+        "format": model.format.value,
+        "triangles": model.file_triangles,
         "bodies": measures.bodies,
         "watertight": measures.watertight,
-        "volume_mm3": _finite(measures.volume_mm3) if measures.sound else None,
-        "area_mm2": _finite(measures.area_mm2),
-        "bbox_mm": [_finite(side) for side in measures.bbox_mm],
+        "volume_mm3": measures.volume_mm3,
+        "area_mm2": measures.area_mm2,
+        "bbox_mm": list(measures.bbox_mm),
         "min_wall_mm": measures.min_wall_mm,
+        "notes": list(model.notes),
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _quoted(quoted: Quote) -> Document:

@@ -7,14 +7,18 @@ import hashlib
 import json
 from datetime import date  # noqa: TC003 - pydantic reads the annotation when it runs
 from decimal import Decimal  # noqa: TC003 - pydantic reads the annotation when it runs
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from instrumentation.errors import BadInput
+
+if TYPE_CHECKING:
+    from pricing.measuring import Options
 
 DEFAULT_MATERIALS: Final = Path(__file__).with_name("materials.yaml")
 DEFAULT_ALLOY: Final = "sterling-silver"
@@ -88,6 +92,7 @@ class Casting(_Strict):
     sprue_and_button_share: Share
     polishing_allowance_mm: Constant
     min_gap_mm: Constant
+    min_hollow_mm3: Constant
     flask_diameter_mm: Positive
     flask_height_mm: Positive
 
@@ -147,6 +152,30 @@ class Plausible(_Strict):
     volume_max_mm3: Positive
 
 
+class Overhang(Constant):
+    """An angle from straight down, in degrees."""
+
+    value: Decimal = Field(ge=0, le=90)
+
+
+class Count(Constant):
+    """A number of things."""
+
+    value: Decimal = Field(ge=0, multiple_of=1)
+
+
+class PrintingConstants(_Strict):
+    """How patterns are printed: what `pricing.measuring.Printing` says, each with its source."""
+
+    layer_mm: Positive
+    exposure_s: Constant
+    lift_s: Constant
+    bottom_layers: Count
+    bottom_exposure_s: Constant
+    support_fill: Share
+    overhang_deg: Overhang
+
+
 class Production(_Strict):
     """Time in the workshop, waiting in other queues apart."""
 
@@ -166,6 +195,7 @@ class Materials(_Strict):
     resin: Resin
     rates: Rates
     terms: Terms
+    printing: PrintingConstants
     plausible: Plausible
     validity_days: Constant
     production: Production
@@ -177,11 +207,38 @@ class Materials(_Strict):
                 raise ValueError(f"alloy `{name}` is plated with `{alloy.plating}`, which stands not under `platings`")
         return self
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Return a hash of the content: another value or source, another version; comments and order make none."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_DIGITS]
+        return _version(self.model_dump(mode="json"))
+
+    @cached_property
+    def measuring_version(self) -> str:
+        """Return a hash of the values that measuring takes from here; where it is the same, so are all measures.
+
+        A new gold price leaves it as it is, so measures are kept and only priced anew.
+        """
+        parts = (self.printing, self.plausible)
+        return _version([{name: format(constant.value.normalize(), "f") for name, constant in part} for part in parts])
+
+    @cached_property
+    def options(self) -> Options:
+        """Return how to measure: as the house prints."""
+        # Here, so that a form that lists alloys does not need numpy.
+        from pricing.measuring import Options, Printing
+
+        printing = self.printing
+        return Options(
+            printing=Printing(
+                layer_mm=float(printing.layer_mm.value),
+                exposure_s=float(printing.exposure_s.value),
+                lift_s=float(printing.lift_s.value),
+                bottom_layers=int(printing.bottom_layers.value),
+                bottom_exposure_s=float(printing.bottom_exposure_s.value),
+                support_fill=float(printing.support_fill.value),
+            ),
+            overhang_deg=float(printing.overhang_deg.value),
+        )
 
     def alloy(self, name: str) -> Alloy:
         """Return an alloy by its name. Raises BadInput that lists the known ones."""
@@ -190,6 +247,16 @@ class Materials(_Strict):
     def partner(self, name: str) -> PartnerTerm:
         """Return a partner's terms by their name. Raises BadInput that lists the known ones."""
         return _known("partner terms", name, self.terms.partners)
+
+
+def describe_alloys(materials: Materials) -> list[tuple[str, str]]:
+    """Return each alloy's name and its label, in the order of the file: what a form offers."""
+    return [(name, alloy.label) for name, alloy in materials.alloys.items()]
+
+
+def _version(content: Any) -> str:
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_DIGITS]
 
 
 def _known(what: str, name: str, known: dict[str, T]) -> T:

@@ -15,7 +15,7 @@ PRICE_PROGRESSED: Final = "price.progressed.v1"
 PRICE_CALCULATED: Final = "price.calculated.v1"
 PRICE_REFUSED: Final = "price.refused.v1"
 
-PARTNER: Final = "partner"  # the channel of orders that came through the partners' API
+PARTNER: Final = "b2b"  # the channel of orders that come from partners
 # A file of this size holds some 300,000 triangles as binary STL: what is larger is heavy until it has been read.
 HEAVY_BYTES: Final = 16 * 1024 * 1024
 
@@ -58,6 +58,7 @@ class PriceCalculate(_Contract):
     alloy: str | None = Field(default=None, description="As materials.yaml names it; the house's default if left out.")
     unit: Unit | None = Field(default=None, description="What the model is drawn in, where the customer said so.")
     quantity: int = Field(default=1, ge=1)
+    model_bytes: int | None = Field(default=None, ge=0, description="The model's size, where the sender knows it.")
 
 
 class _Answer(_Contract):

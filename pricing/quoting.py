@@ -6,19 +6,19 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Context, Decimal, localcontext
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from instrumentation.errors import BadInput
 from pricing.checking import Problem, castable, check, refuse
 from pricing.refusals import Refusal, RefusalCode
-from pricing.units import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pricing.materials import Alloy, Materials
-    from pricing.measuring import BodyKind
+    from pricing.measuring import Body
     from pricing.refusals import Point
+    from pricing.units import Unit
 
 CENT: Final = Decimal("0.01")
 # Grams, hours, millilitres and cm2 are rounded to this before they are priced: a line can be recomputed by hand.
@@ -45,11 +45,19 @@ class Measured(Protocol):
         """Area of the whole surface, of hollows inside too."""
 
     @property
+    def low_mm(self) -> Point:
+        """The box's lowest corner."""
+
+    @property
+    def high_mm(self) -> Point:
+        """The box's highest corner."""
+
+    @property
     def bbox_mm(self) -> tuple[float, float, float]:
         """Sides of the box along the model's own axes."""
 
     @property
-    def watertight(self) -> bool:
+    def closed(self) -> bool:
         """Whether every edge has as many faces as close a surface."""
 
     @property
@@ -69,8 +77,8 @@ class Measured(Protocol):
         """How many separate bodies there are."""
 
     @property
-    def cavities(self) -> int:
-        """How many hollows are sealed inside of bodies."""
+    def body_list(self) -> tuple[Body, ...]:
+        """What each body is; shorter than ``bodies`` where there were too many to look at."""
 
     @property
     def min_wall_mm(self) -> float | None:
@@ -100,9 +108,6 @@ class Measured(Protocol):
     def resin_ml(self) -> float:
         """Resin of one pattern with its supports."""
 
-    def of_kind(self, kind: BodyKind) -> int:
-        """Return how many bodies are of a kind."""
-
     def rounded(self) -> Self:
         """Return the measures at 8 significant digits, on which two ways of summing agree."""
 
@@ -116,6 +121,24 @@ class Line:
     unit: str
     amount: Decimal
     rate: Decimal | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the line as an object of JSON, decimals as text."""
+        rate = None if self.rate is None else str(self.rate)
+        return {
+            "item": self.item,
+            "quantity": str(self.quantity),
+            "unit": self.unit,
+            "amount": str(self.amount),
+            "rate": rate,
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Return the line of which this is the document."""
+        rate = None if document["rate"] is None else Decimal(document["rate"])
+        quantity, amount = Decimal(document["quantity"]), Decimal(document["amount"])
+        return cls(document["item"], quantity, document["unit"], amount, rate)
 
 
 @dataclass(frozen=True)
@@ -138,6 +161,37 @@ class Quote:
         """Whether the piece can be cast as it is."""
         return castable(self.problems)
 
+    def to_document(self) -> dict[str, Any]:
+        """Return the quote as an object of JSON, to be kept: decimals as text, durations in seconds."""
+        return {
+            "alloy": self.alloy,
+            "pieces": self.pieces,
+            "mass_g": str(self.mass_g),
+            "price": str(self.price),
+            "currency": self.currency,
+            "lines": [line.to_document() for line in self.lines],
+            "problems": [problem.to_document() for problem in self.problems],
+            "validity_s": self.validity.total_seconds(),
+            "production_s": self.production.total_seconds(),
+            "materials_version": self.materials_version,
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Return the quote of which this is the document, to the last digit."""
+        return cls(
+            alloy=document["alloy"],
+            pieces=document["pieces"],
+            mass_g=Decimal(document["mass_g"]),
+            price=Decimal(document["price"]),
+            currency=document["currency"],
+            lines=tuple(Line.from_document(line) for line in document["lines"]),
+            problems=tuple(Problem.from_document(problem) for problem in document["problems"]),
+            validity=timedelta(seconds=document["validity_s"]),
+            production=timedelta(seconds=document["production_s"]),
+            materials_version=document["materials_version"],
+        )
+
 
 @dataclass(frozen=True)
 class Order:
@@ -148,11 +202,12 @@ class Order:
     partner: str | None = None
 
 
-def quote(measures: Measured, materials: Materials, order: Order, unit: Unit = Unit.MILLIMETRE) -> Quote:
+def quote(measures: Measured, materials: Materials, order: Order, unit: Unit | None = None) -> Quote:
     """Price an order. Raises Refusal where the model has no price, BadInput for unknown alloy, terms or quantity.
 
     ``measures``: of a surface that mending has let pass, since only it finds all bodies that overlap; ``unit``: what
-    the model was read in, for the question about a size that no piece of jewellery has.
+    the model was read in, None for mm because nobody named one. The same rounded measures, materials, order and unit
+    make the same quote, at any time and on any machine.
     """
     alloy = materials.alloy(order.alloy)
     if not 1 <= order.pieces <= MOST_PIECES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final, Literal
 
 from instrumentation.errors import BadInput
 
@@ -21,7 +22,7 @@ class RefusalCode(StrEnum):
     WINDING = "inconsistent_winding"
     OVERLAPPING = "overlapping_bodies"
     SIZE = "implausible_size"
-    UNCASTABLE = "uncastable"
+    TOO_COMPLEX = "too_complex"
 
 
 class Refusal(BadInput):
@@ -35,3 +36,17 @@ class Refusal(BadInput):
     def __reduce__(self) -> tuple[type[Refusal], tuple[RefusalCode, str, tuple[Point, ...]]]:
         """Cross from the process that computes to the one that answers; BaseException would send ``detail`` only."""
         return type(self), (self.code, self.detail, self.where)
+
+
+Exhausted = Literal["time", "memory", "output"]
+_EXHAUSTED: Final[dict[Exhausted, str]] = {
+    "time": "The model takes longer to compute than we allow",
+    "memory": "The model needs more memory to compute than we allow",
+    "output": "What is computed from the model grows larger than we allow",
+}
+
+
+def too_complex(what: Exhausted) -> Refusal:
+    """Return why a model is given up that used more than its share of the machine."""
+    advice = "export it as one clean solid with fewer triangles, or send it to us and we price it by hand."
+    return Refusal(RefusalCode.TOO_COMPLEX, f"{_EXHAUSTED[what]}; {advice}")

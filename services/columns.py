@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BigInteger, Integer, TypeDecorator
+import orjson
+from sqlalchemy import BigInteger, Integer, Text, TypeDecorator
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
@@ -33,6 +34,21 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the same
         """Read a moment."""
         return None if value is None else EPOCH + value * MICROSECOND
+
+
+class Sentences(TypeDecorator[tuple[str, ...]]):
+    """Sentences in their order, kept as a JSON list; none of them as NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the same
+        """Write sentences."""
+        return orjson.dumps(list(value)).decode() if value else None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:  # noqa: ARG002 - the same
+        """Read sentences."""
+        return () if value is None else tuple(orjson.loads(value))
 
 
 def inserting(connection: AsyncConnection, table: Table) -> PostgresInsert | SqliteInsert:

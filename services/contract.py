@@ -20,6 +20,7 @@ CONSUMERS: Final = ("shop", "crm", "mes", "collector")
 SHOP: Final = "/shop"
 CRM: Final = "/crm"
 MES: Final = "/mes"
+PRICING: Final = "/pricing"  # its messages are in pricing/messages.py
 
 
 class Status(StrEnum):
@@ -110,6 +111,8 @@ class OrderFacts(_Contract):
     customer: str | None = None
     customer_name: str | None = None
     model: str | None = Field(default=None, description="SHA-256 of the 3D model's bytes, in hex.")
+    model_bytes: int | None = Field(default=None, ge=0, description="The size of that model, where it is known.")
+    alloy: str | None = Field(default=None, description="What it is cast in; the house's own choice if left out.")
     item: str | None = Field(default=None, description="The catalogue item, where the order is for one.")
     promised_at: AwareDatetime | None = None
 
@@ -125,6 +128,13 @@ class StatusChanged(_Contract):
     valid_until: AwareDatetime | None = None
     reason: str | None = None
     by: str | None = Field(default=None, description="Who decided: a person's name, or the rule.")
+    castable: bool | None = Field(default=None, description="Whether the priced model can be cast as it is.")
+    problems: tuple[str, ...] = Field(default=(), description="What pricing found, in a customer's words.")
+    picture: str | None = Field(default=None, description="SHA-256 of a PNG of the model with its problems marked.")
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON object that travels; what is unknown, and no problems, are left out."""
+        return {name: value for name, value in super().document().items() if name != "problems" or value}
 
 
 class CatalogueChanged(_Contract):

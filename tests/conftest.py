@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.parts import postgres, rabbitmq, toxiproxy
+from tests.parts import postgres, rabbitmq, s3, toxiproxy
 
-__all__ = ["postgres", "rabbitmq", "toxiproxy"]
+__all__ = ["postgres", "rabbitmq", "s3", "toxiproxy"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from services.demo.faults import Fault
 
 HURRY: Final = Tempo(between_orders_s=1.0, think_s=0.1, look_s=0.3, decide_s=0.2, work_s=0.2, asks=0.0, rejects=0.0)
-SERVICES: Final = ("shop", "crm", "mes", "issuer")
+SERVICES: Final = ("shop", "crm", "mes", "issuer", "pricing")
 
 
 class SmallWatcher(Watcher):

@@ -6,26 +6,34 @@ import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import stamina
 
+from pricing.messages import (
+    PRICE_CALCULATED,
+    PRICE_PROGRESSED,
+    PRICE_REFUSED,
+    PriceCalculated,
+    PriceClass,
+    PriceProgressed,
+    PriceRefused,
+)
 from services.auth import Access, AuthSettings, DemoIssuer, FixedKeys, Person, Role, StaffVerifier
-from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport, settle
-from services.contract import CRM, ORDER_REQUOTE, SHOP, STATUS_CHANGED, OrderFacts, Status, StatusChanged
+from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport, Message, read, settle
+from services.contract import CRM, ORDER_REQUOTE, PRICING, SHOP, STATUS_CHANGED, OrderFacts, Status, StatusChanged
 from services.mes.app import Service, create_app, create_service
 from services.mes.settings import Settings
 from services.mes.vendor.access import KEY_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from fastapi import FastAPI
     from sqlalchemy.ext.asyncio import AsyncConnection
-
-    from services.bus import Message
 
 START: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ORDER: Final = "4711"
@@ -42,6 +50,13 @@ _PEOPLE: Final = {
     "riku": Role.SRE,
     "elena": Role.EXECUTIVE,
     "collector": Role.SERVICE,
+}
+
+
+ANSWERS: Final[dict[str, type[PriceProgressed | PriceCalculated | PriceRefused]]] = {
+    PRICE_PROGRESSED: PriceProgressed,
+    PRICE_CALCULATED: PriceCalculated,
+    PRICE_REFUSED: PriceRefused,
 }
 
 
@@ -88,6 +103,8 @@ class Room:
     issuer: DemoIssuer
     houses: dict[str, Bus]
     heard: list[Message] = field(default_factory=list)
+    asked: list[tuple[str, Message]] = field(default_factory=list)
+    numbers: Any = field(default_factory=lambda: count(1))
 
     def as_(self, person: str) -> dict[str, str]:
         """Return the headers of somebody who has signed in."""
@@ -133,6 +150,26 @@ class Room:
         )
         return message
 
+    def request_of(self, order: str = ORDER) -> str:
+        """Return the last request for an order's price that came to the workers."""
+        return [message.id for _, message in self.asked if message.subject == order][-1]
+
+    def answer(self, kind: str, order: str = ORDER, **said: Any) -> Message:
+        """Return an answer of the workers to their last request about an order: begun and done now, if not said."""
+        now = self.clock()
+        facts = {"request": self.request_of(order) if self.asked else "none", "begun_at": now, "done_at": now, **said}
+        if kind == PRICE_CALCULATED:
+            usual = {"amount": "412.50", "currency": "EUR", "valid_until": now + timedelta(days=14)}
+            facts = {**usual, "production_s": 86_400, "castable": True, "materials": "0123456789ab", **facts}
+        document = ANSWERS[kind].model_validate(facts).document()
+        return Message(f"answer-{next(self.numbers)}", PRICING, kind, order, now, document)
+
+    async def work(self, *answers: Message) -> None:
+        """Let the workers' answers arrive, and everything happen that is due then."""
+        received = await self.service.bus.receive([message.to_json() for message in answers])
+        assert (received.failed, received.died, received.unreadable) == (0, 0, 0)
+        await self.turn()
+
     async def deliver(self) -> None:
         """Carry all messages to where they go."""
         await settle(self.service.bus, *self.houses.values())
@@ -142,6 +179,7 @@ class Room:
         busy = True
         while busy:
             await self.deliver()
+            await self.service.asking.step()
             called = await self.service.caller.step()
             calculated = await self.service.calculation.step()
             with contextlib.suppress(Exception):
@@ -177,6 +215,7 @@ def settings(folder: Path, **changed: Any) -> Settings:
             "vendor_url": "http://vendor",
             "tasks": False,
             "relay": False,
+            "pricing": "vendor",
             **changed,
         }
     )
@@ -208,6 +247,8 @@ async def running(
     room = Room(service, app, httpx.AsyncClient(), clock, wire, issuer, houses)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(stamina.set_testing(True, attempts=1))
+        for price_class in PriceClass:
+            transport.work({price_class.queue: 1}, partial(_ask, room, price_class.queue), "pricing")
         for source in (SHOP, CRM):
             database = Database(f"sqlite+aiosqlite:///{folder / source.strip('/')}.db", BUS_MIGRATIONS)
             listens = {STATUS_CHANGED: partial(_hear, room)} if source == CRM else None
@@ -219,6 +260,10 @@ async def running(
         own = httpx.ASGITransport(app, raise_app_exceptions=False)
         room.client = await stack.enter_async_context(httpx.AsyncClient(transport=own, base_url="http://mes"))
         yield room
+
+
+async def _ask(room: Room, queue: str, bodies: Sequence[bytes]) -> None:
+    room.asked += [(queue, read(body)) for body in bodies]
 
 
 async def _hear(room: Room, _connection: AsyncConnection, message: Message) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from deploy.servers import RabbitServer, Toxiproxy
+    from deploy.servers import RabbitServer, S3Server, Toxiproxy
 
-__all__ = ["free_port", "postgres", "rabbitmq", "started", "toxiproxy"]
+__all__ = ["free_port", "postgres", "rabbitmq", "s3", "started", "toxiproxy"]
 
 Running = TypeVar("Running")
 
@@ -43,6 +43,13 @@ def rabbitmq() -> Iterator[RabbitServer]:
 def toxiproxy() -> Iterator[Toxiproxy]:
     """Start Toxiproxy; a test makes the proxies that it needs."""
     with _in_a_folder(servers.toxiproxy) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """Start S3; its bucket is shared by the tests of a session."""
+    with _in_a_folder(servers.s3) as server:
         yield server
 
 

@@ -11,17 +11,20 @@ from deploy.servers.ports import free_port, free_ports
 from deploy.servers.postgresql import PostgresServer, postgres
 from deploy.servers.processes import Absent, Server
 from deploy.servers.proxies import Proxy, Toxiproxy, toxiproxy
+from deploy.servers.s3 import S3Server, s3
 
 __all__ = [
     "Absent",
     "PostgresServer",
     "Proxy",
     "RabbitServer",
+    "S3Server",
     "Server",
     "Toxiproxy",
     "free_port",
     "free_ports",
     "postgres",
     "rabbitmq",
+    "s3",
     "toxiproxy",
 ]

@@ -31,12 +31,20 @@ def decode(data: bytes, limits: Limits) -> tuple[NDArray[np.float64], NDArray[np
     if sum(counts) * BYTES_EACH > max(FREE_BYTES, limits.inflation_ratio * len(data)):
         raise too_large("The Draco-compressed shape claims to unpack to far more than its size allows")
     with guarded("The Draco-compressed shape is damaged"):
-        mesh = DracoPy.decode(data)
+        mesh = _decoded(data)
         points = np.asarray(mesh.points, np.float64).reshape(-1, 3)
         faces = np.asarray(mesh.faces, np.int64).reshape(-1, 3)
     if not len(faces) or not 0 <= faces.min() <= faces.max() < len(points):
         raise unreadable("The Draco-compressed shape holds no sound triangles")
     return points, faces
+
+
+def _decoded(data: bytes) -> DracoPy.DracoMesh:
+    """Return the mesh; counts further in than the header may lie too, and the decoder asks for what they say."""
+    try:
+        return DracoPy.decode(data)
+    except MemoryError:
+        raise too_large("The Draco-compressed shape claims to unpack to far more than its size allows") from None
 
 
 def _counts(data: bytes) -> tuple[int, int]:

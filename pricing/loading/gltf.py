@@ -168,10 +168,21 @@ def _matrix(node: Node) -> Matrix:
     return _placed(np.array(node.translation), np.array(node.rotation), np.array(node.scale))
 
 
+def _unit(rotation: Matrix) -> Matrix:
+    """Return a quaternion at length 1; one of no length does not turn, one that is no number leads nowhere."""
+    largest = float(np.abs(rotation).max())
+    if largest == 0:
+        return _UNTURNED
+    if not largest < np.inf:
+        return np.full(4, np.nan)
+    # First by the largest, whose square may be more or less than a float holds.
+    rotation = rotation / largest
+    return np.asarray(rotation / np.sqrt((rotation**2).sum()))
+
+
 def _placed(translation: Matrix, rotation: Matrix, scale: Matrix) -> Matrix:
     """Return translation, rotation (a quaternion x, y, z, w) and scale as one matrix, applied from the last."""
-    length = float(np.sqrt((rotation**2).sum()))
-    x, y, z, w = rotation / length if 0 < length < np.inf else _UNTURNED
+    x, y, z, w = _unit(rotation)
     turned = np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],

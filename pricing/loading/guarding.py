@@ -22,7 +22,8 @@ def guarded(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except Refusal:
+    except (Refusal, MemoryError):
+        # Memory that runs out is the machine's word on a limit, and is answered by whoever set it.
         raise
     except Exception as error:
         raise unreadable(f"{what} ({type(error).__name__})") from error

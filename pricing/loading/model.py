@@ -39,7 +39,8 @@ READERS: Final[dict[Kind, tuple[Format, Callable[[Path, Limits], Found]]]] = {
 def load(path: Path, limits: Limits = DEFAULT, unit: Unit | None = None) -> Model:
     """Load a model, its format told by its content. ``unit``: what the customer says; it outweighs what the file says.
 
-    Raises ``Refusal``, and nothing else, for every file that there can be. The surface may be mapped from the file:
+    Raises ``Refusal``, and nothing else, for every file that there can be; ``MemoryError`` where whoever runs this
+    allows less memory than ``limits`` do. The surface may be mapped from the file:
     the file must stay as it is while the model is used.
     """
     try:

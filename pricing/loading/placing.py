@@ -57,8 +57,9 @@ def _moved(corners: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray
     # Term by term, as a matrix product may round the same corner of two triangles differently, and open the surface.
     x, y, z = corners[..., 0], corners[..., 1], corners[..., 2]
     # Numbers that overflow here are found by the inspection, which names the triangle.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         moved = np.empty(corners.shape)
         for axis in range(3):
             moved[..., axis] = x * matrix[axis, 0] + y * matrix[axis, 1] + z * matrix[axis, 2] + matrix[axis, 3]
-        return moved[:, ::-1] if np.linalg.det(matrix[:3, :3]) < 0 else moved
+        # Not the determinant itself, which a matrix from micrometres to metres and back may bring to nought.
+        return moved[:, ::-1] if np.linalg.slogdet(matrix[:3, :3]).sign < 0 else moved

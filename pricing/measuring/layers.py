@@ -92,7 +92,9 @@ def combine(partials: Iterable[LayerPartial]) -> Layers:
 
 def _hanging(corners: NDArray[np.float64], how: Slicing, outward: int) -> tuple[float, float]:
     """Return overhanging area, and the volume of the prisms from those faces down to the plate."""
-    a, b, c = corners.transpose(1, 2, 0).copy()
+    rows = np.empty((3, 3, len(corners)))
+    rows[...] = corners.transpose(1, 2, 0)
+    a, b, c = rows
     heights = a[2] + b[2] + c[2] - 3 * how.plate
     off_plate = np.maximum(np.maximum(a[2], b[2]), c[2]) > how.plate + how.planes.step / 2
     b -= a

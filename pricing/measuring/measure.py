@@ -1,62 +1,64 @@
-"""From a surface and its unit to its measures: sums, topology, bodies, layers, walls."""
+"""From a surface and its unit to its measures: begin, slabs, finish."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pricing.measuring import layers, pieces, sums, topology, walls
-from pricing.measuring.measures import Body, BodyKind, Measures, Options
-from pricing.measuring.welding import weld
+from pricing.measuring import layers, walls
+from pricing.measuring.begun import begin, scaled
+from pricing.measuring.measures import Measures
+from pricing.measuring.slabs import lattice, slab, slicing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
-    from pricing.measuring.sums import Point, Sums
+    from pricing.measuring.begun import Begun
+    from pricing.measuring.measures import Options
+    from pricing.measuring.mesh import Mesh
+    from pricing.measuring.slabs import Slab
     from pricing.surface import Surface
     from pricing.units import Unit
 
-# Bodies worth a row each; what has more is a heap of loose parts.
-LISTED: Final = 4096
 
-
-def measure(surface: Surface, unit: Unit, options: Options | None = None) -> Measures:
+def measure(surface: Surface, unit: Unit, options: Options | None = None, welded: Mesh | None = None) -> Measures:
     """Measure a surface whose numbers are in ``unit``.
 
     Raises Refusal where it is empty, not finite, or too large for floats. Layers, walls and bodies only have a meaning
     on a surface that is closed and wound one way, and are left empty on others.
     """
-    options = options or Options()
-    origin = sums.anchor(surface)
-    total = sums.combine([sums.partial(chunk, origin) for chunk in sums.pieces(surface)], origin)
-    welded = weld(surface)
-    edges = topology.edges(welded)
-    count, names = topology.bodies(welded)
-    euler = topology.euler(welded, edges.edges)
-    del welded
-    sound = edges.closed and edges.consistently_wound
-    mm = unit.mm
-    found = (*edges.open_at, *edges.crowded_at, *edges.unpaired_at)
+    begun = begin(surface, unit, options, welded)
+    return finish(begun, [slab(surface, begun, 0, begun.chunks)] if begun.sound else [])
+
+
+def finish(begun: Begun, slabs: Sequence[Slab]) -> Measures:
+    """Put slabs together, in the order of their chunks: the same digits however the chunks were shared out.
+
+    Raises ValueError where the slabs are not all of a surface that is ``begun.sound``, in order; others have none.
+    """
+    borders = [0, *(border for one in slabs for border in (one.first, one.last)), begun.chunks if begun.sound else 0]
+    if borders[0::2] != borders[1::2]:
+        raise ValueError(f"slabs of a surface of {begun.chunks} chunks do not join: borders {borders}")
+    total, seams, mm = begun.total, begun.seams, begun.unit.mm
     return Measures(
         triangles=total.triangles,
-        volume_mm3=total.volume * mm**3,
-        area_mm2=total.area * mm**2,
-        low_mm=_scaled(total.low, mm),
-        high_mm=_scaled(total.high, mm),
-        centre_mm=_scaled(total.centre, mm) if total.centre else None,
-        watertight=edges.watertight,
-        closed=edges.closed,
-        wound=edges.consistently_wound,
-        bodies=count,
-        euler=euler,
-        open_edges=edges.open,
-        crowded_edges=edges.crowded,
-        unpaired_edges=edges.unpaired,
-        collapsed_triangles=edges.collapsed,
-        trouble_at_mm=tuple(_scaled(point, mm) for point in dict.fromkeys(found)),
-        body_list=_bodies(surface, count, names, mm) if sound and count <= LISTED else (),
-        **(_layers(surface, total, mm, options) if sound else _NO_LAYERS),
-        **(_walls(surface, total, mm, options) if sound else _NO_WALLS),
+        volume_mm3=begun.volume_mm3,
+        area_mm2=begun.area_mm2,
+        low_mm=begun.low_mm,
+        high_mm=begun.high_mm,
+        centre_mm=scaled(total.centre, mm) if total.centre else None,
+        watertight=seams.watertight,
+        closed=seams.closed,
+        wound=seams.wound,
+        bodies=begun.bodies,
+        euler=seams.euler,
+        open_edges=seams.open,
+        crowded_edges=seams.crowded,
+        unpaired_edges=seams.unpaired,
+        collapsed_triangles=seams.collapsed,
+        trouble_at_mm=tuple(scaled(point, mm) for point in seams.trouble_at),
+        body_list=begun.body_list,
+        **(_layers(begun, slabs) if begun.sound else _NO_LAYERS),
+        **(_walls(begun, slabs) if begun.sound else _NO_WALLS),
     )
 
 
@@ -77,40 +79,16 @@ _NO_WALLS: Final[dict[str, Any]] = {
     "smallest_feature_mm": None,
     "ray_step_mm": 0.0,
     "wall_samples": 0,
+    "miscounted_mm3": 0.0,
 }
 
 
-def _bodies(surface: Surface, count: int, names: NDArray[np.int32], mm: float) -> tuple[Body, ...]:
-    return tuple(
-        Body(
-            kind=_kind(piece.volume, piece.depth),
-            triangles=piece.triangles,
-            volume_mm3=piece.volume * mm**3,
-            area_mm2=piece.area * mm**2,
-            low_mm=_scaled(piece.low, mm),
-            high_mm=_scaled(piece.high, mm),
-        )
-        for piece in pieces.pieces_of(surface, count, names)
-    )
-
-
-def _kind(volume: float, depth: int | None) -> BodyKind:
-    """Tell what a body is: crossing into a sound one, the count of enclosing bodies goes from 0 to 1 or back."""
-    if depth is None:
-        return BodyKind.UNKNOWN
-    if volume < 0:
-        return BodyKind.CAVITY if depth == 1 else BodyKind.INSIDE_OUT
-    return BodyKind.SOLID if depth == 0 else BodyKind.COUNTED_TWICE
-
-
-def _layers(surface: Surface, total: Sums, mm: float, options: Options) -> dict[str, Any]:
-    """Slice the surface, and tell time and resin of a print from its layers."""
-    printing = options.printing
-    how = layers.slicing(total, printing.layer_mm / mm, options.most_layers, options.overhang_deg)
-    outward = _outward(total)
-    found = layers.combine(layers.partial(chunk, how, outward) for chunk in surface.chunks())
+def _layers(begun: Begun, slabs: Sequence[Slab]) -> dict[str, Any]:
+    """Add up the layers, and tell time and resin of a print from them."""
+    printing, total, mm = begun.options.printing, begun.total, begun.unit.mm
+    found = layers.combine(part for one in slabs for part in one.layers)
     areas = tuple(area * mm**2 for area in found.areas)
-    step, support = how.planes.step * mm, found.support * mm**3
+    step, support = slicing(begun).planes.step * mm, found.support * mm**3
     printed = layers.whole((total.high[2] - total.low[2]) * mm, printing.layer_mm)
     longer = min(printed, printing.bottom_layers) * (printing.bottom_exposure_s - printing.exposure_s)
     return {
@@ -123,28 +101,19 @@ def _layers(surface: Surface, total: Sums, mm: float, options: Options) -> dict[
     }
 
 
-def _walls(surface: Surface, total: Sums, mm: float, options: Options) -> dict[str, Any]:
-    rays = walls.lattice(total, options.rays_across)
-    outward = _outward(total)
-    found = walls.combine((walls.partial(chunk, rays, outward) for chunk in surface.chunks()), rays)
+def _walls(begun: Begun, slabs: Sequence[Slab]) -> dict[str, Any]:
+    rays, mm = lattice(begun), begun.unit.mm
+    found = walls.combine([one.hits for one in slabs], rays)
     wall, gap = found.wall, found.gap
     finest = [distance.length * mm for distance in (wall, gap) if distance]
     return {
         "min_wall_mm": wall.length * mm if wall else None,
         "min_wall_error_mm": wall.error * mm if wall else None,
-        "min_wall_at_mm": _scaled(wall.at, mm) if wall else None,
+        "min_wall_at_mm": scaled(wall.at, mm) if wall else None,
         "min_gap_mm": gap.length * mm if gap else None,
-        "min_gap_at_mm": _scaled(gap.at, mm) if gap else None,
+        "min_gap_at_mm": scaled(gap.at, mm) if gap else None,
         "smallest_feature_mm": min(finest, default=None),
         "ray_step_mm": rays.step * mm,
         "wall_samples": found.samples,
+        "miscounted_mm3": found.miscounted * mm**3,
     }
-
-
-def _outward(total: Sums) -> int:
-    """Return -1 for a surface that encloses a negative volume: it is turned inside out."""
-    return -1 if total.volume < 0 else 1
-
-
-def _scaled(point: Point, factor: float) -> Point:
-    return point[0] * factor, point[1] * factor, point[2] * factor

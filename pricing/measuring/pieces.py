@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pricing.measuring.crossings import enclosing
+from pricing.measuring.topology import proper
 from pricing.surface import CHUNK
 
 if TYPE_CHECKING:
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pricing.measuring.sums import Point
+    from pricing.measuring.mesh import Mesh
+    from pricing.measuring.sums import Point, Sums
     from pricing.surface import Surface
 
-# Each nested body costs a pass over the triangles; a model of more is asked about by its count of bodies.
+# Each nested body may meet every triangle once; a model of more is asked about by its count of bodies.
 NESTED: Final = 64
 
 
@@ -38,11 +41,18 @@ class Piece:
     depth: int | None
 
 
-def pieces_of(surface: Surface, count: int, piece: NDArray[np.int32]) -> list[Piece]:
-    """Measure each of ``count`` bodies; ``piece`` names the body of every triangle, -1 for none.
+def pieces_of(surface: Surface, mesh: Mesh, total: Sums) -> list[Piece]:
+    """Measure each body of a surface, given by its points too, whose sums are ``total``.
 
     Volumes are taken from a corner of the body itself, so a small one far away keeps its digits.
     """
+    piece = mesh.proper.pieces
+    count = int(piece.max(initial=-1)) + 1
+    if count == 1 and mesh.proper is mesh:
+        return [Piece(total.triangles, total.volume, total.area, total.low, total.high, 0)]
+    if mesh.proper is not mesh:
+        kept, piece = proper(mesh.faces), np.full(len(mesh.faces), -1, dtype=np.int32)
+        piece[kept] = mesh.proper.pieces
     first = np.full(count, len(piece), dtype=np.int64)
     for begin in reversed(range(0, len(piece), CHUNK)):
         names, at = np.unique(piece[begin : begin + CHUNK], return_index=True)
@@ -61,10 +71,8 @@ def pieces_of(surface: Surface, count: int, piece: NDArray[np.int32]) -> list[Pi
             np.maximum.at(high[axis], names, np.maximum(np.maximum(a[axis], b[axis]), c[axis]))
     depths = _depths(surface, piece, origins, low, high)
     return [
-        Piece(
-            int(sums[0, name]), sums[1, name] / 6, sums[2, name] / 2, _point(low[:, name]), _point(high[:, name]), depth
-        )
-        for name, depth in enumerate(depths)
+        Piece(int(triangles), volume / 6, area / 2, _point(low[:, name]), _point(high[:, name]), depths[name])
+        for name, (triangles, volume, area) in enumerate(sums.T.tolist())
     ]
 
 
@@ -76,29 +84,19 @@ def _depths(
     high: NDArray[np.float64],
 ) -> list[int | None]:
     """Return each body's depth in the others; only those whose box lies inside another's box are worked out."""
-    inside = [
-        bool(((low <= low[:, [name]]) & (high >= high[:, [name]])).all(axis=0).sum() > 1)
+    nested = [
+        name
         for name in range(len(origins))
+        if ((low <= low[:, [name]]) & (high >= high[:, [name]])).all(axis=0).sum() > 1
     ]
-    if sum(inside) > NESTED:
-        return [None if nested else 0 for nested in inside]
-    return [_depth(surface, piece, name, origins[name]) if inside[name] else 0 for name in range(len(origins))]
-
-
-def _depth(surface: Surface, piece: NDArray[np.int32], name: int, at: NDArray[np.float64]) -> int:
-    """Return the winding number of all bodies but ``name`` around a point.
-
-    Sum of signed solid angles: van Oosterom and Strackee, "The solid angle of a plane triangle", IEEE Transactions on
-    Biomedical Engineering 30 (1983).
-    """
-    total = 0.0
-    for corners, names in _chunks(surface, piece):
-        a, b, c = (corners[names != name] - at).transpose(1, 2, 0)
-        x, y, z = (np.sqrt((side * side).sum(axis=0)) for side in (a, b, c))
-        volume = (a * np.cross(b, c, axis=0)).sum(axis=0)
-        cosine = x * y * z + (a * b).sum(axis=0) * z + (b * c).sum(axis=0) * x + (c * a).sum(axis=0) * y
-        total += float(np.arctan2(volume, cosine).sum())
-    return round(total / (2 * math.pi))
+    found: list[int | None] = [0] * len(origins)
+    if nested:
+        known = len(nested) <= NESTED
+        own = np.array(nested)
+        depths = enclosing(_chunks(surface, piece), origins[own], own).tolist() if known else [None] * len(nested)
+        for name, depth in zip(nested, depths, strict=True):
+            found[name] = depth
+    return found
 
 
 def _chunks(surface: Surface, piece: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int32]]]:

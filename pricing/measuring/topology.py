@@ -1,133 +1,130 @@
-"""Edges and bodies of a welded surface: is it closed, is it wound one way, how many pieces is it."""
+"""Edges and what hangs together by them: the one structure that measuring and mending look at."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pricing.measuring.sums import Point
-    from pricing.measuring.welding import Welded
-
-# Enough to mark the spots on a picture; a torn model has thousands.
-SHOWN: Final = 16
-
 
 @dataclass(frozen=True)
 class Edges:
-    """How triangles meet. Triangles with two corners in one place have no inside and are left out (``collapsed``).
+    """Which edges there are. Side i belongs to triangle i // 3 and runs from its ``start`` to its ``end``.
 
-    ``open`` edges have one triangle, ``crowded`` ones more than two, ``unpaired`` ones are not run through as often
-    one way as the other. The spots are midpoints of some of them (always the same), in the model's unit.
+    ``order``: the sides, those of each edge together; ``begins``: where in it each edge's sides begin. By edge:
+    ``valence`` counts its sides, ``net`` those that run up minus those that run down; zero everywhere is a surface
+    without a border, wound consistently.
     """
 
-    edges: int
-    open: int
-    crowded: int
-    unpaired: int
-    collapsed: int
-    open_at: tuple[Point, ...]
-    crowded_at: tuple[Point, ...]
-    unpaired_at: tuple[Point, ...]
+    faces: NDArray[np.int32]
+    order: NDArray[np.int32]
+    begins: NDArray[np.int64]
+    valence: NDArray[np.int32]
+    net: NDArray[np.int32]
 
     @property
-    def closed(self) -> bool:
-        """Whether every edge has exactly two triangles. One with four may be two solids or one that touches itself."""
-        return bool(self.edges) and not self.open and not self.crowded
+    def count(self) -> int:
+        """How many edges there are."""
+        return len(self.begins)
 
-    @property
-    def watertight(self) -> bool:
-        """Whether it is closed with no collapsed triangle to leave out: what trimesh calls so after merging."""
-        return self.closed and not self.collapsed
+    @cached_property
+    def single(self) -> bool:
+        """Whether every edge has exactly two sides."""
+        return bool((self.valence == 2).all())
 
-    @property
-    def consistently_wound(self) -> bool:
-        """Whether each edge is run as often one way as the other: then the volume does not hang on the origin."""
-        return bool(self.edges) and not self.unpaired
+    @cached_property
+    def balanced(self) -> bool:
+        """Whether the surface is closed and consistently wound, in the sense that the divergence theorem needs."""
+        return not self.net.any()
+
+    @cached_property
+    def start(self) -> NDArray[np.int32]:
+        """The point that each side starts at, shape (3n,)."""
+        return self.faces.reshape(-1)
+
+    @cached_property
+    def end(self) -> NDArray[np.int32]:
+        """The point that each side ends at, shape (3n,)."""
+        return self.faces[:, [1, 2, 0]].reshape(-1)
+
+    @cached_property
+    def edge(self) -> NDArray[np.int32]:
+        """The number of the edge that each side lies on, shape (3n,)."""
+        edge = np.empty(len(self.order), dtype=np.int32)
+        edge[self.order] = np.repeat(np.arange(self.count, dtype=np.int32), self.valence)
+        return edge
+
+    def pairs(self, valence: int | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the sides that meet at an edge, as two arrays; ``valence``: only where so many sides meet."""
+        if self.single:
+            return self.order[0::2], self.order[1::2]
+        kept = np.ones(len(self.order), dtype=np.bool_)
+        kept[self.begins] = False
+        if valence is not None:
+            kept &= np.repeat(self.valence == valence, self.valence)
+        second = np.flatnonzero(kept)
+        return self.order[second - 1], self.order[second]
 
 
-def edges(welded: Welded) -> Edges:
-    """Count the edges by how many triangles share them, and in which direction. Sorts 24 bytes a triangle in place."""
-    faces = welded.faces[proper(welded)]
-    keys = np.empty((3, len(faces)), dtype=np.uint64)
+def edges_of(faces: NDArray[np.int32], points: int) -> Edges:
+    """Find the edges of triangles, given by numbers below ``points``, shape (n, 3)."""
+    keys = np.empty((len(faces), 3), dtype=np.uint64)
     for side in range(3):
-        begin = faces[:, side].astype(np.uint64)
-        end = faces[:, (side + 1) % 3].astype(np.uint64)
-        # The smaller vertex, the larger one, and the direction in the lowest bit.
-        keys[side] = np.minimum(begin, end) << np.uint64(32) | np.maximum(begin, end) << np.uint64(1) | (begin < end)
+        start, end = faces[:, side], faces[:, (side + 1) % 3]
+        # The lesser point, the greater one, and the direction in the lowest bit.
+        keys[:, side] = np.minimum(start, end)
+        keys[:, side] *= np.uint64(2 * points)
+        keys[:, side] += np.maximum(start, end).astype(np.uint64) * np.uint64(2)
+        keys[:, side] += start < end
     flat = keys.reshape(-1)
-    flat.sort()
-    pairs = flat >> np.uint64(1)
-    first = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1]))) if len(flat) else np.empty(0, np.int64)
-    shared = np.diff(first, append=len(flat))
-    forward = np.add.reduceat(flat & np.uint64(1), first).astype(np.int64) if len(flat) else shared
-    pairs = pairs[first]
-    few, many, odd = shared == 1, shared > 2, 2 * forward != shared
-    return Edges(
-        edges=len(first),
-        open=int(few.sum()),
-        crowded=int(many.sum()),
-        unpaired=int(odd.sum()),
-        collapsed=len(welded.faces) - len(faces),
-        open_at=_midpoints(welded, pairs[few]),
-        crowded_at=_midpoints(welded, pairs[many]),
-        unpaired_at=_midpoints(welded, pairs[odd]),
-    )
+    order = np.argsort(flat).astype(np.int32)
+    ranked = flat[order]
+    if (ranked[1:] == ranked[:-1]).any():  # equal ones in the order of the sides, on any machine
+        order = np.argsort(flat, kind="stable").astype(np.int32)
+    del keys, flat
+    up = (ranked & np.uint64(1)).astype(np.int8)
+    ranked >>= np.uint64(1)
+    fresh = np.ones(len(ranked), dtype=np.bool_)
+    np.not_equal(ranked[1:], ranked[:-1], out=fresh[1:])
+    begins = np.flatnonzero(fresh)
+    valence = np.diff(begins, append=len(ranked)).astype(np.int32)
+    forward = np.add.reduceat(up, begins, dtype=np.int32) if len(begins) else valence
+    return Edges(faces, order, begins, valence, 2 * forward - valence)
 
 
-def proper(welded: Welded) -> NDArray[np.bool_]:
-    """Tell which triangles have three different vertices."""
-    a, b, c = welded.faces.T
-    different: NDArray[np.bool_] = (a != b) & (b != c) & (c != a)
+def proper(faces: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Tell which triangles have three different points, shape (n,)."""
+    one, two, three = faces.T
+    different: NDArray[np.bool_] = (one != two) & (two != three) & (three != one)
     return different
 
 
-def bodies(welded: Welded) -> tuple[int, NDArray[np.int32]]:
-    """Return how many pieces hang together by vertices, and the piece of each triangle, -1 for collapsed ones.
+def components(count: int, left: NDArray[np.integer[Any]], right: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+    """Return for each of ``count`` things the least thing that it hangs together with, given the links' two ends.
 
-    Pieces are numbered by their first triangle. Connected components by hooking each root to the smallest neighbour
-    and halving paths (Shiloach and Vishkin, "An O(log n) parallel connectivity algorithm", 1982).
+    Every round hooks the greater of two labels to the lesser and then shortens all paths (Shiloach and Vishkin, "An
+    O(log n) parallel connectivity algorithm", 1982).
     """
-    kept = proper(welded)
-    label = np.arange(welded.vertices, dtype=np.int32)
-    loose = welded.faces[kept]
-    while len(loose):
-        smallest = loose.min(axis=1)
-        for side in range(3):
-            np.minimum.at(label, loose[:, side], smallest)
-        _shorten(label)
-        loose = label[loose]
-        loose = loose[(loose[:, 0] != loose[:, 1]) | (loose[:, 1] != loose[:, 2])]
-    roots, first, piece = np.unique(label[welded.faces[kept, 0]], return_index=True, return_inverse=True)
-    rank = np.empty(len(roots), dtype=np.int32)
-    rank[np.argsort(first)] = np.arange(len(roots), dtype=np.int32)
-    pieces = np.full(len(welded.faces), -1, dtype=np.int32)
-    pieces[kept] = rank[piece]
-    return len(roots), pieces
-
-
-def euler(welded: Welded, edge_count: int) -> int:
-    """Return vertices - edges + triangles of the proper triangles: 2 for each sphere-like piece, 0 for a ring."""
-    faces = welded.faces[proper(welded)]
-    used = np.zeros(welded.vertices, dtype=np.bool_)
-    used[faces] = True
-    return int(used.sum()) - edge_count + len(faces)
-
-
-def _shorten(label: NDArray[np.int32]) -> None:
+    labels = np.arange(count, dtype=np.int32)
     while True:
-        further = label[label]
-        if np.array_equal(further, label):
-            return
-        label[:] = further
+        one, other = labels[left], labels[right]
+        apart = one != other
+        if not apart.any():
+            return labels
+        left, right = left[apart], right[apart]
+        np.minimum.at(labels, np.maximum(one[apart], other[apart]), np.minimum(one[apart], other[apart]))
+        while not np.array_equal(shorter := labels[labels], labels):
+            labels = shorter
 
 
-def _midpoints(welded: Welded, pairs: NDArray[np.uint64]) -> tuple[Point, ...]:
-    pairs = pairs[:SHOWN]
-    begin = welded.points((pairs >> np.uint64(31)).astype(np.int64))
-    end = welded.points((pairs & np.uint64(0x7FFFFFFF)).astype(np.int64))
-    return tuple((float(x), float(y), float(z)) for x, y, z in begin / 2 + end / 2)
+def numbered(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return numbers from 0, by order of appearance, for labels of ``components``: each names the first of its kind."""
+    number = np.cumsum(labels == np.arange(len(labels), dtype=np.int32), dtype=np.int32)
+    number -= 1
+    found: NDArray[np.int32] = number[labels]
+    return found

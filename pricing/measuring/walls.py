@@ -11,7 +11,7 @@ import numpy as np
 from pricing.measuring.sections import MOST_CUTS, Planes, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,6 +33,9 @@ TOUCHING: Final = 1e-6
 OFFSET: Final = (3 - math.sqrt(5)) / 2
 
 
+COLUMNS: Final = ("ray", "depth", "turn", "normal")
+
+
 @dataclass(frozen=True)
 class Hits:
     """Where rays along one axis meet the triangles of a chunk.
@@ -40,10 +43,15 @@ class Hits:
     ``ray``: its number; ``turn``: 1 where it goes in, -1 where it comes out; ``normal``: outward, of length 1, (k, 3).
     """
 
-    ray: NDArray[np.int64]
+    ray: NDArray[np.int32]
     depth: NDArray[np.float64]
     turn: NDArray[np.int8]
     normal: NDArray[np.float64]
+
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """The arrays in the order of ``COLUMNS``."""
+        return self.ray, self.depth, self.turn, self.normal
 
 
 @dataclass(frozen=True)
@@ -57,11 +65,15 @@ class Distance:
 
 @dataclass(frozen=True)
 class Thinnest:
-    """The thinnest wall and the narrowest gap found, None where there was none; ``samples``: walls looked at."""
+    """The thinnest wall and the narrowest gap found, None where there was none; ``samples``: walls looked at.
+
+    ``miscounted``: about how much volume is enclosed more than once or less than not at all.
+    """
 
     wall: Distance | None
     gap: Distance | None
     samples: int
+    miscounted: float
 
 
 @dataclass(frozen=True)
@@ -108,17 +120,29 @@ def combine(partials: Iterable[tuple[Hits, Hits, Hits]], rays: Lattice) -> Thinn
     walls: list[Distance] = []
     gaps: list[Distance] = []
     samples = 0
+    miscounted = []
     for axis in range(3):
-        hits = _sorted([part[axis] for part in parts])
+        hits = _sorted(joined([part[axis] for part in parts]))
         # A closed surface is left as often as it is entered, on every ray: one running count serves them all.
-        nested = np.cumsum(hits.turn, dtype=np.int64)
+        nested = np.cumsum(hits.turn, dtype=np.int32)
         enters = np.flatnonzero((hits.turn > 0) & (nested == 1))
         leaves = np.flatnonzero((hits.turn < 0) & (nested == 0))
         open_air = hits.ray[leaves[:-1]] == hits.ray[enters[1:]]
         walls += _least(hits, enters, leaves, rays, axis)
         gaps += _least(hits, leaves[:-1][open_air], enters[1:][open_air], rays, axis)
         samples += len(enters)
-    return Thinnest(_shortest(walls), _shortest(gaps), samples)
+        odd = np.flatnonzero((nested > 1) | (nested < 0))  # the last hit of a ray is at 0
+        over = np.maximum(nested[odd] - 1, -nested[odd])
+        miscounted.append(float((over * (hits.depth[odd + 1] - hits.depth[odd])).sum()) * rays.step**2)
+    return Thinnest(_shortest(walls), _shortest(gaps), samples, sum(miscounted) / 3)
+
+
+def joined(parts: Sequence[Hits]) -> Hits:
+    """Return the hits of several chunks in their order."""
+    ray, depth, turn, normal = (
+        np.concatenate(column) for column in zip(*(part.columns for part in parts), strict=True)
+    )
+    return Hits(ray, depth, turn, normal)
 
 
 def _hits(corners: NDArray[np.float64], rays: Lattice, axis: int, outward: int) -> Hits:
@@ -137,9 +161,9 @@ def _hits(corners: NDArray[np.float64], rays: Lattice, axis: int, outward: int) 
         # The inside is on a segment's left: on the far side of one that runs up the lattice.
         found.append((ray, depth, outward * np.sign(end - begin)[row].astype(np.int8), cuts.face[row]))
     if not found:
-        return Hits(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int8), np.empty((0, 3)))
+        return Hits(np.empty(0, np.int32), np.empty(0), np.empty(0, np.int8), np.empty((0, 3)))
     ray, depth, turn, face = (np.concatenate(column) for column in zip(*found, strict=True))
-    return Hits(ray, depth, turn, outward * _normals(corners[face]))
+    return Hits(ray.astype(np.int32), depth, turn, outward * _normals(corners[face]))
 
 
 def _normals(corners: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -148,13 +172,9 @@ def _normals(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return normal / np.where(length > 0, length, 1.0)
 
 
-def _sorted(parts: list[Hits]) -> Hits:
-    ray = np.concatenate([part.ray for part in parts])
-    depth = np.concatenate([part.depth for part in parts])
-    turn = np.concatenate([part.turn for part in parts])
-    normal = np.concatenate([part.normal for part in parts])
-    order = np.lexsort((depth, ray))
-    return Hits(ray[order], depth[order], turn[order], normal[order])
+def _sorted(hits: Hits) -> Hits:
+    order = np.lexsort((hits.depth, hits.ray))
+    return Hits(hits.ray[order], hits.depth[order], hits.turn[order], hits.normal[order])
 
 
 def _least(hits: Hits, first: NDArray[np.int64], last: NDArray[np.int64], rays: Lattice, axis: int) -> list[Distance]:

@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Final
 import manifold3d
 import numpy as np
 
+from pricing.measuring.crossings import enclosing
 from pricing.refusals import Refusal, RefusalCode
+from pricing.surface import CHUNK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pricing.repairing.mesh import Mesh
+    from pricing.measuring.mesh import Mesh
 
 # Coordinates that touch make noise. An overlap up to this share of the lesser body is none, and all but this share is
 # all of it; so is what is less than NEGLIGIBLE of the greater body, if it is less than a hundredth of the lesser.
 NOISE: Final = 1e-6
 NEGLIGIBLE: Final = 1e-8
-# Directions in which no model has edges or faces, so that a ray seldom meets one; three, and two of three decide.
-RAYS: Final = np.array([[0.5281, 0.6173, 0.5830], [-0.7219, 0.3917, 0.5704], [0.2339, -0.8627, 0.4485]])
+# Faces of a body by whose middles it is told whether it lies in another body.
+ASKED: Final = 16
+# The same for bodies of one union, which rounding alone moves through each other; as many as CLEAR have to agree.
+UNCUT: Final = 8
+CLEAR: Final = 0.75
+# Two bodies one of which fills the other to this share are one body, there twice: between them no wall can be cast.
+SAME: Final = 1 - 1e-4
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,12 @@ class Limits:
 class Bodies:
     """The bodies of a closed mesh, by its shells. ``volume``: signed, by body, 0 for specks."""
 
-    def __init__(self, mesh: Mesh, limits: Limits) -> None:
-        """Sort the triangles by body. Raises Refusal(TOO_LARGE) where there are too many bodies to compare."""
+    def __init__(self, mesh: Mesh, limits: Limits, unions: NDArray[np.int32] | None = None) -> None:
+        """Sort the triangles by body. Raises Refusal(TOO_LARGE) where there are too many bodies to compare.
+
+        ``unions``, by point: the number of the union that it is of alone, 0 where it is of none or more. The surfaces
+        of one union cut through each other by rounding at most.
+        """
         self.mesh, self.limits = mesh, limits
         labels = mesh.shells
         self.order = np.argsort(labels, kind="stable")
@@ -56,6 +67,12 @@ class Bodies:
             detail = f"The model has {self.count:,} bodies of more than {limits.triangles:,} faces in all"
             raise Refusal(RefusalCode.TOO_LARGE, f"{detail}, too many to compare. Upload it in parts or coarser.")
         self._solids: dict[int, manifold3d.Manifold] = {}
+        self._union = np.zeros(self.count, dtype=np.int32)
+        if unions is not None:
+            source = unions[mesh.faces[self.order]]
+            least = np.minimum.reduceat(source.min(axis=1), self.offsets[:-1])
+            greatest = np.maximum.reduceat(source.max(axis=1), self.offsets[:-1])
+            self._union = np.where(least == greatest, least, 0).astype(np.int32)
 
     def faces(self, body: int) -> NDArray[np.int64]:
         """Return the numbers of a body's triangles."""
@@ -94,56 +111,91 @@ class Bodies:
     def relate(self) -> tuple[NDArray[np.bool_], list[tuple[int, int]]]:
         """Return which lie within which, ``inside[lesser, greater]``, and the pairs that cut through each other.
 
+        Two bodies that hang together by pairs found before are left out where nothing depends on how they lie.
         Raises Refusal(OVERLAPPING) where there is too much to compare, or an overlap that cannot be resolved.
         """
         inside = np.zeros((self.count, self.count), dtype=bool)
-        crossing = []
+        crossing: list[tuple[int, int]] = []
+        cluster = list(range(self.count))
+        near, sizes = self.near(), np.diff(self.offsets)
+        known = self._apart(near)
         work = 0
-        for lesser, greater in self.near().tolist():
-            work += len(self.faces(lesser)) + len(self.faces(greater))
+        for lesser, greater in near[np.argsort(sizes[near].sum(axis=1), kind="stable")].tolist():
+            roots = sorted((_root(cluster, lesser), _root(cluster, greater)))
+            if roots[0] == roots[1] and 0 < self.volume[lesser] < SAME * self.volume[greater]:
+                continue  # they become one by others that cut through both; the dear pairs come last
+            work += int(sizes[lesser] + sizes[greater])
             if work > self.limits.pair_triangles:
                 detail = "Too many bodies lie so close together that their overlap could not be computed"
                 raise Refusal(RefusalCode.OVERLAPPING, f"{detail}: unite them in your program.")
-            share = self._shared(lesser, greater)
+            share = known.get((lesser, greater))
+            if share is None:
+                share = self._shared(lesser, greater)
             ratio = float(abs(self.volume[greater] / self.volume[lesser]))
             noise = max(NOISE, min(NEGLIGIBLE * ratio, 0.01))
             if share >= 1 - noise:
                 inside[lesser, greater] = True
             elif share > noise:
                 crossing.append((lesser, greater))
+                cluster[roots[1]] = roots[0]
         return inside, crossing
+
+    def _apart(self, near: NDArray[np.int64]) -> dict[tuple[int, int], float]:
+        """Return the share of the lesser body that lies in the greater, 0 or 1, for pairs of one union.
+
+        The lesser lies within as a whole or not at all, so a few points of it tell; where too many of them differ, the
+        pair is left out.
+        """
+        union = self._union[near]
+        pairs = near[(union[:, 0] > 0) & (union[:, 0] == union[:, 1])]
+        if int(np.diff(self.offsets)[pairs].sum()) > self.limits.pair_triangles:
+            return {}
+        known: dict[tuple[int, int], float] = {}
+        for greater in np.unique(pairs[:, 1]).tolist():
+            lesser = pairs[pairs[:, 1] == greater, 0]
+            asked = [self._asked(body, UNCUT) for body in lesser.tolist()]
+            numbers = np.repeat(np.arange(len(asked)), [len(one) for one in asked])
+            share = np.bincount(numbers, self._within(greater, np.concatenate(asked))) / np.bincount(numbers)
+            sure = np.maximum(share, 1 - share) >= CLEAR
+            known |= {
+                (int(one), greater): float(much >= CLEAR) for one, much in zip(lesser[sure], share[sure], strict=True)
+            }
+        return known
+
+    def _asked(self, body: int, count: int) -> NDArray[np.float64]:
+        """Return the middles of some of a body's triangles."""
+        faces = self.faces(body)
+        some: NDArray[np.float64] = self.mesh.corners[faces[:: max(1, len(faces) // count)][:count]].mean(axis=1)
+        return some
+
+    def _within(self, body: int, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which points lie inside a body, by the parity of a ray's crossings."""
+        corners = self.mesh.corners[self.faces(body)]
+        names = np.zeros(CHUNK, dtype=np.int32)
+        chunks = ((corners[begin : begin + CHUNK], names) for begin in range(0, len(corners), CHUNK))
+        inside: NDArray[np.bool_] = enclosing(chunks, points, np.full(len(points), -1)) % 2 == 1
+        return inside
 
     def _shared(self, lesser: int, greater: int) -> float:
         """Return the share of the lesser body that lies in the greater one."""
         one, other = self.solid(lesser), self.solid(greater)
         if one.is_empty() or other.is_empty():
-            points = self.mesh.corners[self.faces(lesser)].mean(axis=1)
-            some = points[:: max(1, len(points) // 16)][:16]
-            within = [contains(self.mesh.corners[self.faces(greater)], point) for point in some]
-            return sum(within) / len(within)
+            return float(self._within(greater, self._asked(lesser, ASKED)).mean())
         return float((one ^ other).volume()) / abs(float(self.volume[lesser]))
 
 
-def solid(points: NDArray[np.float64], faces: NDArray[np.int64]) -> manifold3d.Manifold:
+def _root(cluster: list[int], body: int) -> int:
+    """Return the body that stands for the cluster of another, and shorten the way to it."""
+    while cluster[body] != body:
+        cluster[body] = cluster[cluster[body]]
+        body = cluster[body]
+    return body
+
+
+def solid(points: NDArray[np.float64], faces: NDArray[np.int32]) -> manifold3d.Manifold:
     """Return faces as manifold3d's solid, in double precision; empty where it is not an oriented manifold."""
-    used, number = np.unique(faces, return_inverse=True)
-    triangles = np.ascontiguousarray(number.reshape(-1, 3).astype(np.uint64))
+    used = np.unique(faces)
+    number = np.empty(len(points), dtype=np.uint64)
+    number[used] = np.arange(len(used), dtype=np.uint64)
+    triangles = np.ascontiguousarray(number[faces])
     return manifold3d.Manifold(manifold3d.Mesh64(np.ascontiguousarray(points[used]), triangles))
-
-
-def contains(corners: NDArray[np.float64], point: NDArray[np.float64]) -> bool:
-    """Whether a point lies inside a closed surface, by the parity of a ray's crossings (Moeller and Trumbore 1997)."""
-    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    votes = 0
-    for ray in RAYS:
-        across = np.cross(ray, second)
-        scale = np.einsum("ij,ij->i", first, across)
-        met = scale != 0
-        inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=met)
-        offset = point - corners[:, 0]
-        u = np.einsum("ij,ij->i", offset, across) * inverse
-        turned = np.cross(offset, first)
-        v = turned @ ray * inverse
-        ahead = np.einsum("ij,ij->i", second, turned) * inverse > 0
-        votes += int((met & (u >= 0) & (v >= 0) & (u + v < 1) & ahead).sum()) % 2
-    return votes >= 2

@@ -1,4 +1,4 @@
-"""Triangles that should not be there: without an extent, or there more than once."""
+"""Triangles that should not be there: there more than once."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pricing.repairing.mesh import Mesh, components
+from pricing.measuring.topology import components
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-def without_collapsed(mesh: Mesh) -> Mesh:
-    """Drop triangles two of whose corners are one point; their sides cancel, so nothing is opened by it."""
-    one, two, three = mesh.faces.T
-    collapsed = (one == two) | (two == three) | (three == one)
-    return mesh.only(~collapsed) if collapsed.any() else mesh
+    from pricing.measuring.mesh import Mesh
 
 
 def without_copies(mesh: Mesh) -> Mesh:
@@ -25,12 +20,17 @@ def without_copies(mesh: Mesh) -> Mesh:
     Which of the two it is, is told for each patch of copied triangles by the others at its border: one other triangle
     at an edge needs the patch to close the surface; two close it without the patch.
     """
-    ranked = np.sort(mesh.faces, axis=1)
-    _, first, group, times = np.unique(ranked, axis=0, return_index=True, return_inverse=True, return_counts=True)
-    group = group.reshape(-1)
-    copied = times[group] > 1
-    if not copied.any():
+    low, middle, high = np.sort(mesh.faces, axis=1).T
+    pair = low.astype(np.int64) * len(mesh.points) + middle
+    order = np.lexsort((high, pair))
+    fresh = np.ones(len(order), dtype=np.bool_)
+    fresh[1:] = np.diff(pair[order]).astype(np.bool_) | np.diff(high[order]).astype(np.bool_)
+    if fresh.all():
         return mesh
+    first = order[fresh]
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.cumsum(fresh) - 1
+    copied = np.bincount(group)[group] > 1
     kept = ~copied
     kept[first[_needed(mesh, group, copied)]] = True
     return mesh.only(kept)
@@ -41,7 +41,7 @@ def _needed(mesh: Mesh, group: NDArray[np.int64], copied: NDArray[np.bool_]) -> 
     edges = mesh.edges
     side_copied = np.repeat(copied, 3)
     others = np.bincount(edges.edge[~side_copied], minlength=len(edges.valence))
-    left, right = mesh.pairs()
+    left, right = edges.pairs()
     # Pairs are neighbours in a sorted list: only edges of copies alone, or chains over others, would tear a patch.
     both = side_copied[left] & side_copied[right] & (others[edges.edge[left]] == 0)
     groups = int(group.max()) + 1

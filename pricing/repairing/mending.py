@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pricing.measuring import sums, weld
 from pricing.refusals import Refusal, RefusalCode
 from pricing.repairing import bodies
-from pricing.repairing.faces import without_collapsed, without_copies
-from pricing.repairing.folds import miscounted
+from pricing.repairing.faces import without_copies
+from pricing.repairing.folds import unsure
 from pricing.repairing.holes import HoleLimits, filled
-from pricing.repairing.mesh import Mesh, weld
 from pricing.repairing.uniting import arranged
 from pricing.repairing.welding import sewn
 from pricing.repairing.winding import rewound
@@ -20,6 +20,8 @@ from pricing.repairing.words import counted, length, place
 from pricing.surface import Surface
 
 if TYPE_CHECKING:
+    from pricing.measuring.mesh import Mesh
+    from pricing.measuring.sums import Sums
     from pricing.repairing.holes import Filling
     from pricing.units import Unit
 
@@ -35,7 +37,7 @@ class MendingLimits:
 
     ``triangles``: a surface of more is checked, but neither sewn, rewound nor closed, as that takes seconds.
     ``border``: open edges. ``uncertainty``: the greatest share of the volume that a price may be unsure of; ``folds``:
-    the least share counted wrongly, where a body cuts through itself, that is worth a word: the grid sees no less.
+    the least share counted wrongly, where a body cuts through itself, that is worth a word: rays see no less.
     """
 
     triangles: int = 1_000_000
@@ -60,23 +62,31 @@ class Repaired:
     changed: bool
 
 
-def repair(surface: Surface, unit: Unit | None = None, limits: MendingLimits | None = None) -> Repaired:
-    """Mend a surface; the same one in, the same digits out.
+def repair(
+    surface: Surface,
+    unit: Unit | None = None,
+    limits: MendingLimits | None = None,
+    *,
+    welded: Mesh | None = None,
+    total: Sums | None = None,
+) -> Repaired:
+    """Mend a surface; the same one in, the same digits out. ``welded``, ``total``: of it, where the caller has them.
 
     Raises Refusal, by code: EMPTY, NOT_FINITE; OPEN where a hole is too large to be guessed; WINDING where the surface
-    has one side only or more than two faces meet at an edge; OVERLAPPING where bodies overlap and cannot be united, or
-    a body cuts through itself; TOO_LARGE where there is more to mend than ``limits`` allows.
+    has one side only or more than two faces meet at an edge; OVERLAPPING where bodies overlap and cannot be united;
+    TOO_LARGE where there is more to mend than ``limits`` allows. That a body cuts through itself is seen by the rays
+    of measuring only, and judged by ``unsure``.
 
     Closed means that every edge is passed as often in one direction as in the other, which is what the volume by the
     divergence theorem needs; an edge of four faces, as of two boxes that touch there, is closed in that sense.
-    Time and memory grow with triangles x log; a sound million takes about 2 s and 200 MB, one to be rewound 10 s.
+    Time and memory grow with triangles x log; a sound million takes some 0.7 s, one to be rewound 10 s.
     """
     limits = limits or MendingLimits()
     if not surface.count:
         raise Refusal(RefusalCode.EMPTY, "The model holds no triangles.")
-    if not all((np.abs(chunk) < FARTHEST).all() for chunk in surface.chunks()):
+    welded = welded or weld(surface)
+    if not (np.abs(welded.points) < FARTHEST).all():
         raise Refusal(RefusalCode.NOT_FINITE, "A point of the model is infinitely far or not a number: export it anew.")
-    welded = weld(surface.corners)
     mesh, notes = _tidied(welded)
     stake = 0.0
     if not mesh.edges.balanced:
@@ -84,44 +94,27 @@ def repair(surface: Surface, unit: Unit | None = None, limits: MendingLimits | N
         notes += more
     if not mesh.edges.balanced:
         raise Refusal(RefusalCode.OPEN, "The surface stays open whatever is mended: close it in your program.")
-    mesh, more = arranged(mesh, limits.bodies)
-    notes += more
-    changed = bool(notes)
-    volume = abs(float(mesh.sixths.sum())) / 6
-    if volume <= NOTHING * float(mesh.areas.sum()) ** 1.5:
+    total = (total or sums.summed(surface)) if mesh is welded else sums.summed(Surface(mesh.corners))
+    if total.volume <= 0 or mesh.shells.max() > 0:
+        mesh, more = arranged(mesh, limits.bodies)
+        if more:
+            notes, total = notes + more, sums.summed(Surface(mesh.corners))
+    if total.volume <= NOTHING * total.area**1.5:
         raise Refusal(RefusalCode.EMPTY, "The surface encloses no volume: give the model a thickness.")
-    if len(mesh.faces) <= limits.triangles:
-        folded, more = _folded(mesh, volume, unit, limits)
-        stake, notes = stake + folded, notes + more
-    if stake > limits.uncertainty * volume:
-        detail = f"What had to be mended leaves {length(stake, unit, 3)} of {length(volume, unit, 3)} unsure"
-        raise Refusal(RefusalCode.OPEN, f"{detail}, too much for a price: close the surface in your program.")
-    if stake:
-        notes.append(f"The volume may be off by up to {length(stake, unit, 3)} ({_percent(stake / volume)}).")
+    unsure(stake, 0.0, total.volume, unit, limits)
+    changed = mesh is not welded
     return Repaired(Surface(mesh.corners) if changed else surface, tuple(notes), stake, changed)
-
-
-def _folded(mesh: Mesh, volume: float, unit: Unit | None, limits: MendingLimits) -> tuple[float, list[str]]:
-    """Return how much volume is unsure because a body cuts through itself, and say so where it is worth a word."""
-    unsure = miscounted(mesh)
-    if unsure <= limits.folds * volume:
-        return 0.0, []
-    share = f"about {length(unsure, unit, 3)} ({_percent(unsure / volume)})"
-    if unsure > limits.uncertainty * volume:
-        detail = f"The surface cuts through itself, so that {share} of its volume would be counted wrongly"
-        raise Refusal(RefusalCode.OVERLAPPING, f"{detail}: unite its parts in your program.")
-    return unsure, [f"The surface cuts through itself, which leaves {share} of its volume unsure."]
 
 
 def _tidied(mesh: Mesh) -> tuple[Mesh, list[str]]:
     """Drop triangles without an extent and copies of others."""
     notes = []
-    clean = without_collapsed(mesh)
+    clean = mesh.proper
     if dropped := len(mesh.faces) - len(clean.faces):
         notes.append(f"{counted(dropped, 'face')} without an extent {'was' if dropped == 1 else 'were'} dropped.")
     if not len(clean.faces):
         raise Refusal(RefusalCode.EMPTY, "No face of the model has an extent.")
-    if clean.edges.balanced and clean.edges.valence.max() == 2:
+    if clean.edges.balanced and clean.edges.single:
         return clean, notes
     single = without_copies(clean)
     if dropped := len(clean.faces) - len(single.faces):
@@ -139,11 +132,12 @@ def _closed(mesh: Mesh, unit: Unit | None, limits: MendingLimits) -> tuple[Mesh,
     if open_edges > limits.border:
         detail = f"The surface is open at {open_edges:,} edges, more than can be mended"
         raise Refusal(RefusalCode.OPEN, f"{detail}: it seems to be a sheet or a soup of faces, not a closed body.")
-    mesh, moved, stake = sewn(mesh)
+    whole, moved, stake = sewn(mesh)
     notes = []
-    if moved:
-        notes.append(f"Seams were open by up to {length(moved, unit)} and were merged.")
-        mesh, more = _tidied(mesh)
+    if whole is not mesh:
+        far = f"by up to {length(moved, unit)}" if moved else "by less than can be told"
+        notes.append(f"Seams were open {far} and were merged.")
+        mesh, more = _tidied(whole)
         notes += more
     mesh, turned = rewound(mesh)
     if turned:
@@ -161,10 +155,6 @@ def _holes(fillings: list[Filling], unit: Unit | None) -> str:
     if len(fillings) == 1:
         return f"A hole {where} was closed."
     return f"{len(fillings)} holes were closed, the largest {where}."
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share >= 1e-5 else "less than 0.001 %"
 
 
 def _large(limits: MendingLimits, why: str) -> str:

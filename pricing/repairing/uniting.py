@@ -7,58 +7,67 @@ from typing import TYPE_CHECKING, Final
 import manifold3d
 import numpy as np
 
+from pricing.measuring import weld
+from pricing.measuring.topology import components
 from pricing.refusals import Refusal, RefusalCode
-from pricing.repairing.bodies import Bodies, Limits
-from pricing.repairing.faces import without_collapsed, without_copies
-from pricing.repairing.mesh import Mesh, components, weld
+from pricing.repairing.bodies import SAME, Bodies, Limits
+from pricing.repairing.faces import without_copies
 from pricing.repairing.words import counted
+from pricing.surface import Surface
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pricing.measuring.mesh import Mesh
 
 TANGLED: Final = (
     "Bodies overlap, and their surfaces are too tangled to be united: unite them in your program, so that no metal "
     "counts twice."
 )
-PASSES: Final = 4
-# Two bodies one of which fills the other to this share are one body, there twice: between them no wall can be cast.
-SAME: Final = 1 - 1e-4
+PASSES: Final = 6
 
 
 def arranged(mesh: Mesh, limits: Limits) -> tuple[Mesh, list[str]]:
     """Return a closed mesh in which every point of space is metal once or not at all, and what was done, in words.
 
     A body is turned outwards, with all that lies in it, unless it is a cavity; one that adds nothing, as it lies
-    wholly in metal, is dropped; bodies that cut through each other become their union. Nothing else is touched; a body
-    that cuts through itself is not seen here. Raises Refusal(EMPTY) where nothing is enclosed, Refusal(OVERLAPPING)
-    where an overlap cannot be resolved, Refusal(TOO_LARGE) beyond ``limits``.
+    wholly in metal or is a speck, is dropped; bodies that cut through each other become their union. Nothing else is
+    touched; a body that cuts through itself is not seen here. Raises Refusal(EMPTY) where nothing is enclosed,
+    Refusal(OVERLAPPING) where an overlap cannot be resolved, Refusal(TOO_LARGE) beyond ``limits``.
     """
-    first: list[str] = []
+    said: list[str] = []
+    unions = None
     for _ in range(PASSES):  # a union may leave slivers that the next pass tidies away
-        mesh, notes = _once(mesh, limits)
-        first = first or notes
+        mesh, unions, notes = _once(mesh, unions, limits)
         if not notes:
-            return mesh, first
+            return mesh, said
+        said += [note for note in notes if note not in said]
     raise Refusal(RefusalCode.OVERLAPPING, TANGLED)
 
 
-def _once(mesh: Mesh, limits: Limits) -> tuple[Mesh, list[str]]:
-    bodies = Bodies(mesh, limits)
+def _once(
+    mesh: Mesh, unions: NDArray[np.int32] | None, limits: Limits
+) -> tuple[Mesh, NDArray[np.int32] | None, list[str]]:
+    """Do what is the next to be done; return also of which union each point is, as ``Bodies`` asks for it."""
+    bodies = Bodies(mesh, limits, unions)
     if not bodies.volume.any():
         raise Refusal(RefusalCode.EMPTY, "The surface encloses no volume: give the model a thickness.")
+    specks = bodies.volume == 0
+    if specks.any():
+        left_out = _left_out(int(specks.sum()), "encloses next to nothing", "enclose next to nothing")
+        return mesh.only(~specks[mesh.shells]), unions, [f"{left_out}."]
     inside, crossing = bodies.relate()
     size = np.abs(bodies.volume)
     copies = np.asarray(np.any(inside & (size[:, None] >= SAME * size[None, :]), axis=1))
     if copies.any():
         left_out = _left_out(int(copies.sum()), "lay on another of the same shape")
-        return mesh.only(~copies[mesh.shells]), [f"{left_out}."]
+        return mesh.only(~copies[mesh.shells]), unions, [f"{left_out}."]
     sign, turned = _signs(bodies.volume, inside)
     cluster = _clusters(bodies.count, crossing)
     around = _around(inside, sign, cluster)
     swallowed = ((around > 0) == (around + sign > 0)) & (sign != 0)
     if not (turned.any() or swallowed.any() or crossing):
-        return mesh, []
+        return mesh, unions, []
     notes = _notes(turned, swallowed, crossing)
     mixed = {int(cluster[body]) for pair in crossing for body in pair}
     if any(sign[body] < 0 and int(cluster[body]) in mixed for body in range(bodies.count)):
@@ -67,12 +76,24 @@ def _once(mesh: Mesh, limits: Limits) -> tuple[Mesh, list[str]]:
     labels = mesh.shells
     alone = np.array([int(cluster[body]) not in mixed for body in range(bodies.count)])
     kept = mesh.turned(turned[labels]).only((alone & ~swallowed)[labels])
-    unions = [_united(bodies, np.flatnonzero(cluster == one)) for one in sorted(mixed) if around[one] <= 0]
-    if unions:
-        kept = without_copies(without_collapsed(weld(np.concatenate((kept.corners, *unions)))))
+    united = [_united(bodies, np.flatnonzero(cluster == one)) for one in sorted(mixed) if around[one] <= 0]
+    if united:
+        parts = [kept.corners, *united]
+        whole = weld(Surface(np.concatenate(parts)))
+        unions = _sources(whole, [len(part) for part in parts])
+        kept = without_copies(whole.proper)
     if not len(kept.faces) or not kept.edges.balanced:
         raise Refusal(RefusalCode.OVERLAPPING, TANGLED)
-    return kept, notes
+    return kept, unions, notes
+
+
+def _sources(mesh: Mesh, sizes: list[int]) -> NDArray[np.int32]:
+    """Return by point of which part of the triangles it is alone, 0 for the first part and for points of several."""
+    source = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)[:, None]
+    found = np.zeros(len(mesh.points), dtype=np.int32)
+    found[mesh.faces] = source
+    found[mesh.faces[found[mesh.faces] != source]] = 0
+    return found
 
 
 def _signs(volume: NDArray[np.float64], inside: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -90,13 +111,13 @@ def _signs(volume: NDArray[np.float64], inside: NDArray[np.bool_]) -> tuple[NDAr
     return sign, turned
 
 
-def _clusters(count: int, crossing: list[tuple[int, int]]) -> NDArray[np.int64]:
+def _clusters(count: int, crossing: list[tuple[int, int]]) -> NDArray[np.int32]:
     """Return the least body of each body's cluster: those that hang together by cutting through each other."""
     pairs = np.array(crossing, dtype=np.int64).reshape(-1, 2)
     return components(count, pairs[:, 0], pairs[:, 1])
 
 
-def _around(inside: NDArray[np.bool_], sign: NDArray[np.int64], cluster: NDArray[np.int64]) -> NDArray[np.int64]:
+def _around(inside: NDArray[np.bool_], sign: NDArray[np.int64], cluster: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return how often the room just outside of each body is metal, its own cluster left out."""
     foreign = inside & (cluster[:, None] != cluster[None, :])
     return np.asarray(foreign @ sign, dtype=np.int64)
@@ -114,8 +135,9 @@ def _united(bodies: Bodies, members: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(np.asarray(mesh.vert_properties)[:, :3][numbers])
 
 
-def _left_out(count: int, why: str) -> str:
-    return f"{counted(count, 'body', 'bodies')} that {why} {'was' if count == 1 else 'were'} left out"
+def _left_out(count: int, why: str, whys: str | None = None) -> str:
+    said = f"that {why} was" if count == 1 else f"that {whys or why} were"
+    return f"{counted(count, 'body', 'bodies')} {said} left out"
 
 
 def _notes(turned: NDArray[np.bool_], swallowed: NDArray[np.bool_], crossing: list[tuple[int, int]]) -> list[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pricing.repairing.faces import without_collapsed
-from pricing.repairing.mesh import Mesh, components
+from pricing.measuring.mesh import Mesh
+from pricing.measuring.topology import components, proper
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +32,8 @@ def sewn(mesh: Mesh) -> tuple[Mesh, float, float]:
         border = _border(mesh)
         if not len(border):
             break
+        if not tolerance:  # the square of the diagonal is less than floats hold
+            continue
         trial, far, stake = _merged(mesh, border, tolerance)
         if len(_border(trial)) < len(border):
             mesh, moved, volume = trial, max(moved, far), volume + stake
@@ -48,14 +50,13 @@ def _merged(mesh: Mesh, border: NDArray[np.int64], tolerance: float) -> tuple[Me
     edges = mesh.edges
     loose = np.unique(np.concatenate((edges.start[border], edges.end[border])))
     left, right = _close(mesh.points[loose], tolerance)
-    target = np.arange(len(mesh.points))
+    target = np.arange(len(mesh.points), dtype=np.int32)
     target[loose] = loose[components(len(loose), left, right)]
     distance = np.linalg.norm(mesh.points[target] - mesh.points, axis=1)
     faces = target[mesh.faces]
-    trial = without_collapsed(Mesh(mesh.points, faces))
+    trial = Mesh(mesh.points, faces).proper
     touched = (target != np.arange(len(target)))[mesh.faces].any(axis=1)
-    one, two, three = faces.T
-    collapsed = (one == two) | (two == three) | (three == one)
+    collapsed = ~proper(faces)
     far = float(distance.max())
     shape = mesh.points[mesh.faces[collapsed]]
     longest = np.linalg.norm(shape - np.roll(shape, 1, axis=1), axis=2).max(axis=1, initial=0.0)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from pricing.measuring.topology import components
 from pricing.refusals import Refusal, RefusalCode
-from pricing.repairing.mesh import Mesh, components
+
+if TYPE_CHECKING:
+    from pricing.measuring.mesh import Mesh
 
 
 def rewound(mesh: Mesh) -> tuple[Mesh, int]:
@@ -21,7 +26,7 @@ def rewound(mesh: Mesh) -> tuple[Mesh, int]:
         return mesh, 0
     if ((edges.valence > 1) & (edges.valence % 2 == 1)).any():
         raise Refusal(RefusalCode.WINDING, _crowded(mesh))
-    left, right = mesh.pairs(valence=2)
+    left, right = edges.pairs(valence=2)
     against = edges.start[left] == edges.start[right]  # both run the same way: one of the two is wound wrongly
     left, right = left // 3, right // 3
     ends = (np.concatenate((left, left + count)), np.concatenate((right, right + count)))

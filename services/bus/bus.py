@@ -58,6 +58,7 @@ class Bus:
         consumer: str | None = None,
         handlers: Mapping[str, Handler] | None = None,
         commands: Mapping[str, Mapping[str, Handler]] | None = None,
+        weights: Mapping[str, int] | None = None,
         queues: int = QUEUES,
         clock: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = new_id,
@@ -68,7 +69,8 @@ class Bus:
         """Put the ends together.
 
         ``source`` stands in what it says (`/crm`); ``consumer`` names its inbox (`crm`; None: it hears no events).
-        ``handlers``: by message type; other types are let pass. ``commands``: for each queue, its handlers by type.
+        ``handlers``: by message type; other types are let pass. ``commands``: for each queue, its handlers by type;
+        ``weights``: how the queues share a batch, each alike if left out.
         ``traceparent`` gives the present trace, to be sent along; ``consuming`` surrounds each handler.
         """
         self.database, self.transport, self.source = database, transport, source
@@ -85,7 +87,7 @@ class Bus:
         if handlers is not None:
             transport.consume(self.consumer, self.receive, queues)
         if commands:
-            transport.work(dict.fromkeys(commands, 1), self.receive, self.consumer)
+            transport.work(weights or dict.fromkeys(commands, 1), self.receive, self.consumer)
         if handlers is not None or commands:
             transport.bury(self.consumer, self.inbox.bury_foreign)
 

@@ -190,33 +190,40 @@ def _engine(url: URL, threads: list[Thread], *, writes: bool) -> AsyncEngine:
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
 
     async def opened() -> aiosqlite.Connection:
-        connection = aiosqlite.connect(url.database or "")
+        # The driver's own transaction handling starts them late; ours begin where `begin` below says.
+        connection = aiosqlite.connect(url.database or "", isolation_level=None)
         worker = connection._thread  # noqa: SLF001 - the driver has no other way to wait for its thread
         worker.daemon = True
         threads[:] = [thread for thread in threads if thread.ident is None or thread.is_alive()]
         threads.append(worker)
-        return await connection
+        opening = asyncio.create_task(_prepared(connection, writes=writes))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # Whoever wanted it is gone, and nobody else would close it.
+            await asyncio.gather(opening, return_exceptions=True)
+            await connection.close()
+            raise
 
     size = 1 if writes else 4
     engine = create_async_engine(url, async_creator=opened, pool_size=size, max_overflow=0, pool_timeout=60)
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
-        # The driver's own transaction handling starts them late; ours begin where `begin` below says.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {BUSY_MS}"):
-            cursor.execute(f"PRAGMA {pragma}")
-        if not writes:
-            cursor.execute("PRAGMA query_only = ON")
-        cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+async def _prepared(connection: aiosqlite.Connection, *, writes: bool) -> aiosqlite.Connection:
+    pragmas = ["journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {BUSY_MS}"]
+    if not writes:
+        pragmas.append("query_only = ON")
+    await connection
+    for pragma in pragmas:
+        await (await connection.execute(f"PRAGMA {pragma}")).close()
+    return connection
 
 
 def _upgrade(connection: Connection, versions: Sequence[Path]) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as FromPath
+from fastapi.responses import StreamingResponse
 
-from instrumentation.problems import responses
+from instrumentation.problems import ProblemError, responses
+from pricing.storage import StoreUnavailable
 from services.auth.gates import require
 from services.auth.people import Person, Role
 from services.contract import Status  # noqa: TC001 - FastAPI reads the annotations
@@ -19,6 +21,7 @@ from services.crm.model import Action
 if TYPE_CHECKING:
     from services.crm.app import Service
 
+PNG: Final = "image/png"
 REFUSED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 SALES: Final = require(Role.SALES)
 WATCHERS: Final = require(Role.SRE, Role.SERVICE)
@@ -65,6 +68,45 @@ async def get_order(request: Request, order: Id) -> documents.Order:
     """Return facts, price, history, decisions and dialogue of an order."""
     async with service_of(request).database.reading() as connection:
         return await reading.order(connection, order)
+
+
+@manage.get(
+    "/orders/{order}/picture",
+    summary="The picture of an order's model",
+    response_class=StreamingResponse,
+    responses={
+        **responses(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+        200: {"content": {PNG: {"schema": {"type": "string", "format": "binary"}}}},
+    },
+)
+async def get_picture(
+    request: Request,
+    order: Id,
+    of: Annotated[
+        str | None, Query(max_length=64, description="The picture's own name, so that it may be kept.")
+    ] = None,
+) -> StreamingResponse:
+    """Return the model as a PNG, with the spots marked that pricing noticed."""
+    service = service_of(request)
+    async with service.database.reading() as connection:
+        picture = await reading.picture(connection, order)
+    if picture is None or of not in (None, picture) or service.models is None:
+        raise _no_picture(order)
+    try:
+        size = await service.models.size(picture)
+    except KeyError as error:
+        raise _no_picture(order) from error
+    except StoreUnavailable as error:
+        detail = "the store of 3D models does not answer; try again in a minute"
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail) from error
+    # An order that is priced anew has another picture: only where it is named may it be kept for good.
+    keeping = "private, max-age=31536000, immutable" if of else "private, no-cache"
+    headers = {"content-length": str(size), "cache-control": keeping, "etag": f'"{picture}"'}
+    return StreamingResponse(service.models.open(picture), media_type=PNG, headers=headers)
+
+
+def _no_picture(order: str) -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, f"there is no such picture of the order `{order}`")
 
 
 async def decide(request: Request, order: str, action: Action, by: str, reason: str) -> documents.Order:

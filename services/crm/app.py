@@ -12,6 +12,7 @@ import httpx
 from fastapi import Depends
 
 from instrumentation import configure, current_traceparent, log_as_json
+from pricing.storage import create_store
 from services.assembly import VERSION, begin_app, consuming, finish_app, transport_of
 from services.auth.settings import AuthSettings, create_access
 from services.auth.sign_in import sign_in_routes
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from instrumentation import Telemetry
+    from pricing.storage import ModelStore
     from services.auth.access import Access
     from services.bus import Transport
     from services.crm.settings import Settings
@@ -54,6 +56,7 @@ class Service:
     desk: Desk
     sweep: Sweep
     access: Access
+    models: ModelStore | None
     client: httpx.AsyncClient
     telemetry: Telemetry
     closing: Sequence[Callable[[], Awaitable[None]]]
@@ -127,8 +130,9 @@ def create_service(
     register_metrics(desk.bus, telemetry.registry)
     sweep = Sweep(desk, database, settings.sweep_seconds, settings.sweep_at_once)
     access = create_access(auth, client, clock=clock)
-    closing = [client.aclose, *([transport.close] if own else [])]
-    return Service(settings, auth, database, desk.bus, desk, sweep, access, client, telemetry, closing)
+    models = None if settings.models is None else create_store(settings.models)
+    closing = [client.aclose, *([transport.close] if own else []), *([models.close] if models else [])]
+    return Service(settings, auth, database, desk.bus, desk, sweep, access, models, client, telemetry, closing)
 
 
 def create_app(settings: Settings, service: Service | None = None) -> FastAPI:

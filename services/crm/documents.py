@@ -122,6 +122,8 @@ class Order(OrderLine):
     shipped_at: datetime | None
     close_at: datetime | None
     asked_at: datetime | None = Field(description="Since when the promise's clock stands still for the customer.")
+    problems: list[str] = Field(description="What pricing found on the model, in a customer's words.")
+    picture: str | None = Field(description="SHA-256 of the picture of the model, at `/orders/{order}/picture`.")
     may: list[Action] = Field(description="What a person may decide now.")
     history: list[HistoryLine]
     decisions: list[DecisionLine]
@@ -204,6 +206,8 @@ def order_document(
         "shipped_at": file.shipped_at,
         "close_at": file.close_at,
         "asked_at": file.asked_at,
+        "problems": list(file.problems),
+        "picture": file.picture,
         "may": [action for action in MAY if file.may(action)],
         "history": [timed(row) for row in history],
         "decisions": [timed(row) | {"price": _price(row["amount"], row["currency"])} for row in decisions],

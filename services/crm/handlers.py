@@ -35,14 +35,9 @@ from services.crm.model import (
     Heard,
     Unfitting,
     Unheard,
-    answer,
-    close,
-    decide,
-    hear,
-    move,
-    too_late,
 )
 from services.crm.store import Said
+from services.crm.turns import answer, close, decide, hear, move, too_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

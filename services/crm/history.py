@@ -29,14 +29,10 @@ from services.crm.model import (
     File,
     Ground,
     Heard,
-    answer,
-    close,
-    decide,
-    hear,
-    move,
 )
 from services.crm.rules import Rules, Standing
 from services.crm.tables import files, history
+from services.crm.turns import answer, close, decide, hear, move
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

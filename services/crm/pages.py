@@ -22,6 +22,8 @@ from services.crm.rules import Standing  # noqa: TC001 - FastAPI reads the annot
 
 FOLDER: Final = Path(__file__).parent / "templates"
 ON_A_PAGE: Final = 25
+_POLICY: Final = "Content-Security-Policy"
+HEADERS: Final = PAGE_HEADERS | {_POLICY: f"{PAGE_HEADERS[_POLICY]}; img-src 'self'"}
 WHAT: Final = {
     "approval": (Action.APPROVE, "approved by hand"),
     "rejection": (Action.REJECT, None),
@@ -52,7 +54,7 @@ def _page(request: Request, name: str, code: HTTPStatus = HTTPStatus.OK, **shown
     template = _templates().get_template(f"{name}.html.j2")
     root = request.scope.get("root_path", "")
     known = {"person": request.state.person, "now": service_of(request).desk.clock(), "root": root, "here": name}
-    return HTMLResponse(template.render(**known, **shown), code, PAGE_HEADERS)
+    return HTMLResponse(template.render(**known, **shown), code, HEADERS)
 
 
 def _trouble(request: Request, error: ProblemError) -> HTMLResponse:
@@ -98,7 +100,8 @@ async def _order_page(
             found = await reading.order(connection, order)
         except ProblemError as error:
             return _trouble(request, error)
-    return _page(request, "order", code, order=found, may=set(found.may), notice=notice)
+    drawn = found.picture is not None and service_of(request).models is not None
+    return _page(request, "order", code, order=found, may=set(found.may), notice=notice, drawn=drawn)
 
 
 @pages.post("/pages/orders/{order}/{what}", summary="Decide on an order")

@@ -54,6 +54,12 @@ async def order(connection: AsyncConnection, name: str) -> documents.Order:
     return documents.order_document(file, await store.standing_of(connection, file.facts.customer), lines)
 
 
+async def picture(connection: AsyncConnection, name: str) -> str | None:
+    """Return the name of the picture of an order's model, None where there is none."""
+    file = await store.file_of(connection, name)
+    return None if file is None else file.picture
+
+
 async def customer(connection: AsyncConnection, name: str) -> documents.Customer:
     """Return a customer's standing. Raises ProblemError (404) where nothing is known of the customer."""
     judged = await store.standings_of(connection, name)

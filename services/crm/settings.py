@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     relay: bool = Field(default=True, description="Run the relay in this process.")
     queues: int = Field(default=4, gt=0)
     rules: Path = DEFAULT_RULES
+    models: str | Path | None = Field(default=None, description="Where models and their pictures are kept.")
     close_after: timedelta = Field(
         default=timedelta(days=7), ge=timedelta(), description="From shipping to closing; ISO 8601 (P7D)."
     )

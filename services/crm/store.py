@@ -227,7 +227,19 @@ def _file(row: RowMapping) -> File:
     )
 
 
-_SAME: Final = ("status_at", "source", "sequence", "answer", "why", "asked_at", "shipped_at", "close_at", "unwanted")
+_SAME: Final = (
+    "status_at",
+    "source",
+    "sequence",
+    "answer",
+    "why",
+    "problems",
+    "picture",
+    "asked_at",
+    "shipped_at",
+    "close_at",
+    "unwanted",
+)
 
 
 def _columns(file: File) -> dict[str, Any]:

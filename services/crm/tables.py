@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from services.columns import Moment, Number
+from services.columns import Moment, Number, Sentences
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -51,7 +51,8 @@ files = Table(
     "files",
     metadata,
     Column("order_id", Text, primary_key=True),
-    *(Column(name, Text) for name in ("channel", "product", "customer", "customer_name", "model", "item")),
+    *(Column(name, Text) for name in ("channel", "product", "customer", "customer_name", "model", "alloy", "item")),
+    Column("model_bytes", BigInteger),
     Column("promised_at", Moment),
     Column("status", Text),
     Column("status_at", Moment),
@@ -64,6 +65,8 @@ files = Table(
     Column("amount", Amount),
     Column("currency", Text),
     Column("valid_until", Moment),
+    Column("problems", Sentences),
+    Column("picture", Text),
     Column("asked_at", Moment),
     Column("paused_us", BigInteger, nullable=False, server_default="0"),
     Column("due_us", BigInteger, nullable=False, server_default=str(NEVER)),

@@ -125,7 +125,8 @@ FAULTS: Final[dict[str, Fault]] = {
     "approvals-stopped": Fault("the sales managers stay away; orders pile up on the desk", away=frozenset(MANAGERS)),
     "mes-down": Fault("the vendor's API refuses connections; the adapter's calls wait", network=Refusing),
     "pricing-slow": Fault(
-        "calculating a price takes a minute and more; a queue grows", pace=replace(Pace(), pricing_seconds=60.0)
+        "prices come from the vendor, not from workers: a minute and more for each, and a queue grows",
+        pace=replace(Pace(), pricing="vendor", pricing_seconds=60.0),
     ),
     "operator-absent": Fault(
         "Jonas does not come to work; what lies on his bench stays there", away=frozenset({ABSENT})

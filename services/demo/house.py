@@ -1,4 +1,4 @@
-"""Shop, CRM, MES and the issuer of sign-ins in one process, on embedded parts or over real servers."""
+"""Shop, CRM, MES, a pricing worker and the issuer of sign-ins in one process, embedded or over real servers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import contextlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import SecretStr
 
+from pricing.workers import app as pricing_app
+from pricing.workers import settings as pricing_settings
 from services.auth import AuthSettings, DemoIssuer, create_issuer_app
 from services.bus import EmbeddedTransport
 from services.crm import app as crm_app
@@ -29,14 +31,18 @@ if TYPE_CHECKING:
     from services.bus import Transport
 
 HOST: Final = "127.0.0.1"
-PORTS: Final = {"shop": 8401, "crm": 8402, "mes": 8403, "issuer": 8404}
+PORTS: Final = {"shop": 8401, "crm": 8402, "mes": 8403, "issuer": 8404, "pricing": 8405}
 CLIENT: Final = "touchstone"
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the house works. The defaults are those of a demo, where an order is done in a minute or two."""
+    """How fast the house works. The defaults are those of a demo, where an order is done in a minute or two.
 
+    ``pricing``: who calculates prices; ``pricing_seconds``: what the vendor takes for one.
+    """
+
+    pricing: Literal["workers", "vendor"] = "workers"
     pricing_seconds: float = 3.0
     vendor_latency: float = 0.05
     poll_seconds: float = 0.2
@@ -71,6 +77,7 @@ class House:
         self.mes = mes_app.create_service(
             self._mes(), self.transport, auth=self.auth(), vendor_transport=self.vendor_network
         )
+        self.pricing = pricing_app.create_service(self._pricing(), self.transport)
 
     def address(self, name: str) -> str:
         """Return where a part of the house listens."""
@@ -88,10 +95,11 @@ class House:
         database = f"sqlite+aiosqlite:///{self.folder / name}.db"
         if self.databases is not None:
             database = self.databases[name]
-        return {"host": HOST, "port": self.ports[name], "database": database, "bus": self.broker}
+        models = self.folder / "models"
+        return {"host": HOST, "port": self.ports[name], "database": database, "bus": self.broker, "models": models}
 
     def _shop(self) -> shop_settings.Settings:
-        return shop_settings.Settings(**self._common("shop"), models=self.folder / "models")
+        return shop_settings.Settings(**self._common("shop"))
 
     def _crm(self) -> crm_settings.Settings:
         pace: dict[str, Any] = {"close_after": self.pace.close_after, "sweep_seconds": self.pace.sweep_seconds}
@@ -99,6 +107,7 @@ class House:
 
     def _mes(self) -> mes_settings.Settings:
         pace: dict[str, Any] = {
+            "pricing": self.pace.pricing,
             "pricing_seconds": self.pace.pricing_seconds,
             "vendor_latency": self.pace.vendor_latency,
             "poll_seconds": self.pace.poll_seconds,
@@ -106,8 +115,10 @@ class House:
         staff: Sequence[mes_settings.OperatorSetting] = mes_settings.WORKSHOP
         if self.bench:
             staff = [one.model_copy(update={"capacity": self.bench}) for one in staff]
-        places: dict[str, Any] = {"models": self.folder / "models", "operators": tuple(staff)}
-        return mes_settings.Settings(**self._common("mes"), **pace, **places)
+        return mes_settings.Settings(**self._common("mes"), **pace, operators=tuple(staff))
+
+    def _pricing(self) -> pricing_settings.Settings:
+        return pricing_settings.Settings(**self._common("pricing"))
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -117,8 +128,9 @@ class House:
             "shop": shop_app.create_app(self.shop.settings, self.shop),
             "crm": crm_app.create_app(self.crm.settings, self.crm),
             "mes": mes_app.create_app(self.mes.settings, self.mes),
+            "pricing": pricing_app.create_app(self.pricing.settings, self.pricing),
         }
-        services = (self.shop, self.crm, self.mes)
+        services = (self.shop, self.crm, self.mes, self.pricing)
         async with contextlib.AsyncExitStack() as stack:
             for service in services:
                 # Before the servers, so that what is wrong is said in one sentence.

@@ -162,7 +162,7 @@ class Demo:
     async def dead_letters(self) -> int:
         """Return how many messages lie among the dead letters of all services."""
         found = 0
-        for service in (self.house.shop, self.house.crm, self.house.mes):
+        for service in (self.house.shop, self.house.crm, self.house.mes, self.house.pricing):
             async with service.database.reading() as connection:
                 found += (await held.waiting(connection, service.bus.consumer, 0)).dead
         return found

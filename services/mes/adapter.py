@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -16,8 +14,7 @@ from services.mes.model import CallKind, VendorChange, micros, moment_of
 from services.resilience.client import Refused, Unreachable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from pricing.storage import ModelStore
     from services.mes.model import Call
     from services.resilience.client import Client
 
@@ -34,7 +31,6 @@ V1_STATUSES: Final = {
 }
 # What the vendor answers to a call that it would refuse again. Any other refusal (a wrong key) can be mended here.
 FINAL: Final = frozenset({400, 404, 409, 422})
-_SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 class Rejected(Exception):
@@ -71,8 +67,9 @@ class V1:
     def body(self, call: Call, model_bytes: int | None) -> dict[str, Any] | None:
         """Return what a call says."""
         facts = call.payload
+        given = _given_v1(facts)
         if call.kind == CallKind.REQUOTE:
-            return {"reqKey": call.key, "mdlHash": facts.get("model"), "mdlBytes": model_bytes}
+            return {"reqKey": call.key, "mdlHash": facts.get("model"), "mdlBytes": model_bytes, **given}
         if call.kind != CallKind.SUBMIT:
             return None
         promised = facts.get("promised_at")
@@ -82,7 +79,8 @@ class V1:
             "chn": facts["channel"],
             "mdlHash": facts.get("model"),
             "mdlBytes": model_bytes,
-            "dueTs": None if promised is None else micros(datetime.fromisoformat(promised)) // 1000,
+            "dueTs": None if promised is None else _milliseconds(promised),
+            **given,
         }
 
     def number(self, answer: dict[str, Any]) -> int:
@@ -109,6 +107,19 @@ class V1:
         )
 
 
+def _given_v1(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what a call says of a price that is not the vendor's own."""
+    if "price" not in facts:
+        return {}
+    price = facts["price"]
+    until = _milliseconds(facts["valid_until"])
+    return {"prcExt": price["amount"], "curExt": price["currency"], "prcExtValTs": until}
+
+
+def _milliseconds(moment: str) -> int:
+    return micros(datetime.fromisoformat(moment)) // 1000
+
+
 class V2:
     """The vendor's coming version."""
 
@@ -120,12 +131,13 @@ class V2:
         """Return what a call says."""
         facts = call.payload
         model = {"sha256": facts["model"], "bytes": model_bytes} if facts.get("model") else None
+        given: dict[str, Any] = {name: facts[name] for name in ("price", "valid_until") if name in facts}
         if call.kind == CallKind.REQUOTE:
-            return {"request": call.key, "model": model}
+            return {"request": call.key, "model": model, **given}
         if call.kind != CallKind.SUBMIT:
             return None
         same = {name: facts.get(name) for name in ("product", "channel", "promised_at")}
-        return {"id": call.order, "model": model, **same}
+        return {"id": call.order, "model": model, **same, **given}
 
     def number(self, answer: dict[str, Any]) -> int:
         """Return the vendor's number."""
@@ -154,9 +166,9 @@ DIALECTS: Final[dict[str, Dialect]] = {"v1": V1(), "v2": V2()}
 
 
 class Vendor:
-    """The vendor's system as the adapter uses it. ``models``: the folder in which models lie by their SHA-256."""
+    """The vendor's system as the adapter uses it. ``models``: where models lie, which the vendor cannot see."""
 
-    def __init__(self, client: Client, dialect: str, models: Path | None) -> None:
+    def __init__(self, client: Client, dialect: str, models: ModelStore | None) -> None:
         self._client, self._version, self._dialect, self._models = client, dialect, DIALECTS[dialect], models
 
     async def make(self, call: Call) -> int:
@@ -165,7 +177,7 @@ class Vendor:
         Raises Unreachable where it should be made again later, Rejected where never.
         """
         path = self._dialect.path(call)
-        body = self._dialect.body(call, await asyncio.to_thread(self._model_bytes, call.payload.get("model")))
+        body = self._dialect.body(call, await self._model_bytes(call))
         try:
             return self._dialect.number(await self._client.post(path, body))
         except Refused as error:
@@ -178,18 +190,22 @@ class Vendor:
         query = {"after": after, "limit": limit}
         return self._dialect.changes(await self._client.get(f"/{self._version}/changes", query))
 
-    def _model_bytes(self, model: str | None) -> int | None:
-        # What names a file comes from outside: nothing but a digest may become a path.
-        if self._models is None or model is None or not _SHA256.fullmatch(model):
-            return None
+    async def _model_bytes(self, call: Call) -> int | None:
+        """Return a model's size, None where nobody knows it. Raises StoreUnavailable."""
+        known: int | None = call.payload.get("model_bytes")
+        model = call.payload.get("model")
+        if known is not None or self._models is None or model is None:
+            return known
         try:
-            return (self._models / model[:2] / model[2:]).stat().st_size
-        except OSError:
+            return await self._models.size(model)
+        except KeyError:
             return None
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._client.close()
+        if self._models is not None:
+            await self._models.close()
 
 
 def _reason(text: str) -> str:

@@ -13,6 +13,7 @@ import httpx
 from fastapi import Depends
 
 from instrumentation import configure, current_traceparent, log_as_json
+from pricing.storage import create_store
 from services.assembly import VERSION, begin_app, consuming, finish_app, transport_of
 from services.auth.settings import AuthSettings, create_access
 from services.auth.sign_in import sign_in_routes
@@ -24,10 +25,12 @@ from services.contract import MES
 from services.mes import store
 from services.mes.adapter import KEY_HEADER, Vendor
 from services.mes.api import WATCHERS, lead, watch, work
+from services.mes.asking import QUEUE, Asking
 from services.mes.background import Background
 from services.mes.calling import Caller
 from services.mes.following import Follower
-from services.mes.handlers import COMMANDS, HANDLERS
+from services.mes.handlers import COMMANDS, HANDLERS, bound
+from services.mes.metrics import fallbacks
 from services.mes.pages import pages
 from services.mes.vendor.access import Front
 from services.mes.vendor.calculation import Calculation, Terms
@@ -70,6 +73,7 @@ class Service:
     front: Front
     workshop: Workshop
     calculation: Calculation
+    asking: Asking
     caller: Caller
     follower: Follower
     background: Background
@@ -85,6 +89,7 @@ class Service:
             await self.database.start()
             await self.workshop.hire([_hired(one) for one in self.settings.operators])
             await self.bus.start(relay=self.settings.relay)
+            self.asking.listen()
             if self.settings.tasks:
                 self.background.start()
         self.started = True
@@ -135,13 +140,15 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
     telemetry = configure(NAME, version=VERSION)
     entering = partial(_entering, telemetry)
     database = Database(settings.database, BUS_MIGRATIONS, MIGRATIONS)
-    bus = Bus(
+    by_workers, patience = settings.pricing == "workers", settings.pricing_patience
+    asking = Asking(database, clock, entering, fallbacks(telemetry.registry), by_workers, patience)
+    asking.bus = bus = Bus(
         database,
         transport,
         source=MES,
         consumer=NAME,
-        handlers=HANDLERS,
-        commands=COMMANDS,
+        handlers=bound(asking, HANDLERS),
+        commands={QUEUE: bound(asking, COMMANDS)},
         queues=settings.queues,
         clock=clock,
         new_id=new_id,
@@ -150,12 +157,18 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
     )
     register_metrics(bus, telemetry.registry)
     calls = Client(settings.vendor_address, {KEY_HEADER: settings.key}, transport=vendor_transport)
-    vendor = Vendor(calls, settings.vendor_api, settings.models)
+    models = None if settings.models is None else create_store(settings.models)
+    vendor = Vendor(calls, settings.vendor_api, models)
     caller = Caller(database, bus, vendor, clock=clock, chance=chance, entering=entering)
     follower = Follower(database, bus, vendor, entering)
     terms = Terms(settings.pricing_seconds, settings.quote_valid, settings.vendor_largest_model_bytes)
     calculation = Calculation(database, clock, terms)
-    steps = {"calculation": calculation.step, "calling": caller.step, "following": follower.step}
+    steps = {
+        "calculation": calculation.step,
+        "asking": asking.step,
+        "calling": caller.step,
+        "following": follower.step,
+    }
     return Service(
         settings=settings,
         auth=auth,
@@ -167,6 +180,7 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
         front=Front(Orders(database, clock, settings.quote_valid), settings.key, settings.vendor_latency),
         workshop=Workshop(database, clock),
         calculation=calculation,
+        asking=asking,
         caller=caller,
         follower=follower,
         background=Background(steps, settings.poll_seconds),

@@ -1,4 +1,4 @@
-"""What the service does by itself: the vendor's calculation queue, the calls that are owed, the journal's new lines."""
+"""What the service does by itself, step by step, such as making the calls that are owed to the vendor."""
 
 from __future__ import annotations
 

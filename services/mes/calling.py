@@ -7,10 +7,11 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from services.contract import STATUS_CHANGED, Status, StatusChanged
-from services.mes import store
+from services.contract import Status
+from services.mes import pricings, store
 from services.mes.adapter import Rejected
-from services.mes.model import SECOND_US, Belief, Call, CallKind, believe, micros, wait_us
+from services.mes.model import SECOND_US, Call, CallKind, micros, wait_us
+from services.mes.saying import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,9 +81,14 @@ class Caller:
         if not await store.close_call(connection, call.number, self._now()):
             return
         order = await store.find_order(connection, call.order, lock=True)
-        if order is not None and order.vendor_number is None:
-            order.vendor_number = number
-            await store.save_order(connection, order)
+        if order is None:
+            return
+        order.vendor_number = order.vendor_number or number
+        if await _lost_price(connection, call, order):
+            given, found = call.payload, call.payload["found"]
+            quote = {"price": given["price"], "valid_until": given["valid_until"]}
+            await say(self.bus, connection, order, Status.PRICE_CALCULATED, self.clock(), **quote, **found)
+        await store.save_order(connection, order)
 
     async def _refused(self, call: Call, reason: str, connection: AsyncConnection) -> None:
         """Note that a call will never succeed; an order that cannot be priced, or priced again, goes to the desk."""
@@ -91,17 +97,18 @@ class Caller:
         order = await store.find_order(connection, call.order, lock=True)
         if order is None or not _awaits_price(call, order):
             return
-        previous = order.belief.status if order.belief else None
-        said = StatusChanged(status=Status.PRICE_FAILED, previous=previous, order=order.facts, reason=reason)
-        message = await self.bus.publish(connection, STATUS_CHANGED, order.id, said.document())
-        at = micros(message.time)
-        heard = Belief(said.status, at, at, message.source, message.sequence or 0)
-        order.belief = believe(order.belief, heard)
+        await say(self.bus, connection, order, Status.PRICE_FAILED, self.clock(), reason=reason)
         await store.save_order(connection, order)
+
+
+async def _lost_price(connection: AsyncConnection, call: Call, order: Order) -> bool:
+    """Whether a price of the workers' was called off when the vendor refused it, which it now takes after all."""
+    failed = order.belief is not None and order.belief.status == Status.PRICE_FAILED
+    return failed and "found" in call.payload and await pricings.last(connection, order.id) == call.key
 
 
 def _awaits_price(call: Call, order: Order) -> bool:
     """Whether somebody waits for what a call was to bring about: nobody asks to price again what is decided."""
     if call.kind == CallKind.REQUOTE:
-        return order.belief is None or order.belief.status.rank < Status.MANUFACTURING_APPROVED.rank
+        return not order.decided
     return call.kind == CallKind.SUBMIT

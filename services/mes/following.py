@@ -6,9 +6,9 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from services.contract import STATUS_CHANGED, StatusChanged
-from services.mes import store
-from services.mes.model import Belief, VendorChange, believe, micros
+from services.contract import Status
+from services.mes import pricings, store
+from services.mes.saying import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from services.bus import Bus, Database
     from services.mes.adapter import Vendor
     from services.mes.calling import Entering
+    from services.mes.model import Order, VendorChange
 
 LOG: Final = logging.getLogger("touchstone.mes")
 PAGE: Final = 200
+PRICES: Final = frozenset({Status.PRICE_CALCULATING, Status.PRICE_FAILED, Status.PRICE_CALCULATED})
 
 
 class Follower:
@@ -55,18 +57,27 @@ class Follower:
             return
         with self.entering("vendor journal", order.id, order.traceparent):
             order.vendor_number = order.vendor_number or change.order_number
-            if change.status is not None:
-                said = StatusChanged(
-                    status=change.status,
-                    previous=order.belief.status if order.belief else None,
-                    order=order.facts,
+            if change.status is not None and not await _told(connection, order, change):
+                await say(
+                    self.bus,
+                    connection,
+                    order,
+                    change.status,
+                    change.at,
                     progress=change.progress,
                     price=change.price,
                     valid_until=change.valid_until,
                     reason=change.reason,
                 )
-                message = await self.bus.publish(connection, STATUS_CHANGED, order.id, said.document(), change.at)
-                at = micros(change.at)
-                heard = Belief(said.status, at, at, message.source, message.sequence or 0)
-                order.belief = believe(order.belief, heard)
             await store.save_order(connection, order)
+
+
+async def _told(connection: AsyncConnection, order: Order, change: VendorChange) -> bool:
+    """Whether a line is about a price that is not the vendor's to tell: the workers find it, or have found it."""
+    if change.status not in PRICES:
+        return False
+    if order.by_workers:
+        return True
+    if change.price is None or change.valid_until is None:
+        return False
+    return await pricings.given(connection, order.id, change.price, change.valid_until)

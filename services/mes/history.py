@@ -13,6 +13,7 @@ from sqlalchemy import insert, update
 
 from services.contract import (
     CANCELLING,
+    MES,
     ORDER_REQUOTE,
     STATUS_CHANGED,
     OrderFacts,
@@ -85,6 +86,8 @@ class Past:
         order.facts = merged(order.facts, said.order)
         order.traceparent = order.traceparent or message.traceparent
         at = micros(message.time)
+        if message.source == MES:
+            order.said_at = at
         order.belief = believe(order.belief, Belief(said.status, at, at, message.source, message.place))
         kind = REACTIONS.get((message.source, said.status))
         if kind is None or (kind is CallKind.WITHDRAW and not order.submitted):
@@ -191,6 +194,7 @@ def _copied(order: Order) -> dict[str, Any]:
         "traceparent": order.traceparent,
         "submitted": order.submitted,
         "vendor_number": order.vendor_number,
+        "said_at": order.said_at,
     }
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from services.contract import CRM, OWNER, SHOP, Money, OrderFacts, Status
+from services.contract import CANCELLING, CRM, OWNER, SHOP, Money, OrderFacts, Status
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND_US: Final = 1_000_000
@@ -67,7 +67,11 @@ def believe(before: Belief | None, heard: Belief) -> Belief | None:
 
 @dataclass
 class Order:
-    """The adapter's copy of an order. ``submitted``: the vendor has been asked to take it, or will be."""
+    """The adapter's copy of an order.
+
+    ``submitted``: the vendor has been asked to take it, or will be. ``said_at``: of the last status that this system
+    said itself, microseconds since 1970 UTC. ``by_workers``: the pricing workers, not the vendor, price it.
+    """
 
     id: str
     facts: OrderFacts
@@ -75,11 +79,59 @@ class Order:
     submitted: bool = False
     vendor_number: int | None = None
     traceparent: str | None = None
+    said_at: int | None = None
+    by_workers: bool = False
+
+    @property
+    def decided(self) -> bool:
+        """Whether the desk has decided, so that nobody waits for a price any more."""
+        return self.belief is not None and self.belief.status.rank >= Status.MANUFACTURING_APPROVED.rank
+
+    @property
+    def called_off(self) -> bool:
+        """Whether the desk has rejected or cancelled the order."""
+        return self.belief is not None and self.belief.status in CANCELLING
+
+
+class PricingState(StrEnum):
+    """What became of a request to the pricing workers."""
+
+    ASKED = "asked"
+    PRICED = "priced"
+    REFUSED = "refused"
+    VENDOR = "vendor"  # the vendor calculates in their place
+    DROPPED = "dropped"  # nobody waits for the answer any more
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """A price that the workers were asked for, and that the order awaits. ``request`` is the command's id."""
+
+    request: str
+    order: str
+    model: str
+    heard_at: int
+    progress: float | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """A price that is not the vendor's own. ``valid_until`` as exact as the vendor keeps it: to the millisecond."""
+
+    price: Money
+    valid_until: datetime
+
+    def document(self) -> dict[str, Any]:
+        """Return what a call says of it."""
+        price = {"amount": f"{self.price.amount:f}", "currency": self.price.currency}
+        return {"price": price, "valid_until": self.valid_until.isoformat()}
 
 
 def merged(known: OrderFacts, heard: OrderFacts) -> OrderFacts:
     """Return the facts of an order with what was missing filled in; what is known stays."""
     missing = {name: value for name, value in heard if getattr(known, name) is None}
+    if known.model not in {None, heard.model}:
+        missing.pop("model_bytes", None)  # of a model that another one has replaced
     return known.model_copy(update=missing)
 
 
@@ -119,6 +171,11 @@ def wait_us(attempts: int, chance: float) -> int:
     """
     longest = min(FIRST_WAIT_US * (1 << min(attempts, 20)), LONGEST_WAIT_US)
     return round(longest * (0.5 + chance / 2))
+
+
+def to_the_millisecond(moment: datetime) -> datetime:
+    """Return a moment cut off as the vendor's system cuts it off."""
+    return moment_of(micros(moment) // 1000 * 1000)
 
 
 def micros(moment: datetime) -> int:

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     bus: str | None = Field(default=None, description="amqp://... of RabbitMQ; embedded if left out.")
     relay: bool = Field(default=True, description="Run the relay in this process.")
     queues: int = Field(default=4, ge=1)
-    models: Path | None = Field(default=None, description="The shop's folder of models, to know their size.")
+    models: str | Path | None = Field(default=None, description="Where the shop keeps models, to know their size.")
     # The vendor's system.
     vendor_key: SecretStr | None = None
     vendor_latency: float = Field(default=0.2, ge=0, description="Seconds that each call of the vendor's API takes.")
@@ -56,10 +56,14 @@ class Settings(BaseSettings):
     quote_valid: timedelta = Field(default=timedelta(days=14), gt=timedelta())
     operators: tuple[OperatorSetting, ...] = WORKSHOP
     # The adapter.
+    pricing: Literal["workers", "vendor"] = Field(default="workers", description="Who calculates prices of models.")
+    pricing_patience: timedelta = Field(
+        default=timedelta(minutes=10), gt=timedelta(), description="The workers' silence after which the vendor does."
+    )
     vendor_url: str | None = Field(default=None, description="Where the vendor's API is; this process if left out.")
     vendor_api: Literal["v1", "v2"] = "v1"
     poll_seconds: float = Field(default=0.5, gt=0, description="How often the adapter looks for changes and due calls.")
-    tasks: bool = Field(default=True, description="Run calculation queue, caller and follower in this process.")
+    tasks: bool = Field(default=True, description="Run what the service does by itself in this process.")
 
     @property
     def key(self) -> str:

@@ -47,18 +47,15 @@ async def find_order(connection: AsyncConnection, key: str, *, lock: bool = Fals
 def _order(row: Row[Any]) -> Order:
     belief = None if row.status is None else Belief(Status(row.status), row.since, row.at, row.source, row.sequence)
     facts = OrderFacts.model_validate_json(row.facts)
-    return Order(row.order_id, facts, belief, bool(row.submitted), row.vendor_number, row.traceparent)
+    same = (row.vendor_number, row.traceparent, row.said_at, bool(row.by_workers))
+    return Order(row.order_id, facts, belief, bool(row.submitted), *same)
 
 
 async def save_order(connection: AsyncConnection, order: Order) -> None:
     """Write an order that is locked."""
     belief = order.belief
-    values: dict[str, Any] = {
-        "facts": _written(order.facts),
-        "submitted": order.submitted,
-        "vendor_number": order.vendor_number,
-        "traceparent": order.traceparent,
-    }
+    same = ("submitted", "vendor_number", "traceparent", "said_at", "by_workers")
+    values: dict[str, Any] = {"facts": _written(order.facts), **{name: getattr(order, name) for name in same}}
     if belief is not None:
         names = ("status", "since", "at", "source", "sequence")
         values |= {name: getattr(belief, name) for name in names} | {"status": belief.status.value}
@@ -88,6 +85,11 @@ async def owe(connection: AsyncConnection, call: Call) -> None:
         "refused": False,
     }
     await connection.execute(inserting(connection, calls).on_conflict_do_nothing(), row)
+
+
+async def owed_for(connection: AsyncConnection, key: str) -> bool:
+    """Whether a call of this key is, or was, owed."""
+    return await connection.scalar(select(calls.c.number).where(calls.c.key == key)) is not None
 
 
 def _due(now: int) -> tuple[ColumnElement[bool], ...]:

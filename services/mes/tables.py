@@ -1,18 +1,21 @@
-"""The adapter's tables: its copy of every order, the calls that it owes the vendor, and how far it read the journal."""
+"""The adapter's tables: its copy of orders, the prices that it awaits, what it owes the vendor, how far it read."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, SmallInteger, Table, Text, false, text
 
 from services.columns import Number
 
 _OWED: Final = text("done_at IS NULL")
+# Written out wherever it is asked for, not bound: only so do planners see that the partial indexes serve.
+ASKED: Final = text("state = 'asked'")
 
 metadata = MetaData()
 
-# Moments are microseconds since 1970 UTC. `at`, `source`, `sequence`: the event that the status is from.
+# Moments are microseconds since 1970 UTC. `at`, `source`, `sequence`: the event that the status is from. `said_at`: the
+# time of the last status that this system said itself. `by_workers`: the pricing workers, not the vendor, price it.
 orders = Table(
     "adapter_orders",
     metadata,
@@ -26,6 +29,29 @@ orders = Table(
     Column("traceparent", Text),
     Column("submitted", Boolean, nullable=False),
     Column("vendor_number", BigInteger),
+    Column("said_at", BigInteger),
+    Column("by_workers", Boolean, nullable=False, server_default=false()),
+)
+
+# A price that the workers were asked for. `request`: the command's id, which answers name; `cause`: the message that
+# made us ask; `heard_at`: when the workers last said something of it. An order awaits one price at most.
+pricings = Table(
+    "adapter_pricings",
+    metadata,
+    Column("request", Text, primary_key=True),
+    Column("cause", Text, nullable=False, unique=True),
+    Column("order_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("heard_at", BigInteger, nullable=False),
+    Column("progress", Float),
+    Column("amount", Text),
+    Column("currency", Text),
+    Column("valid_until", BigInteger),
+    Index("adapter_pricings_order", "order_id"),
+    Index("adapter_pricings_awaited", "order_id", unique=True, sqlite_where=ASKED, postgresql_where=ASKED),
+    Index("adapter_pricings_late", "heard_at", sqlite_where=ASKED, postgresql_where=ASKED),
 )
 
 calls = Table(

@@ -16,7 +16,7 @@ from instrumentation.problems import ProblemError, responses
 from services.auth.gates import customers, public, require
 from services.auth.people import Person, Role
 from services.columns import EPOCH
-from services.shop import documents, store
+from services.shop import direct, documents, store
 from services.shop.model import Customer, Item, Wish
 from services.shop.uploads import LIMITED_HERE
 
@@ -24,9 +24,18 @@ if TYPE_CHECKING:
     from services.shop.app import Service
 
 MEDIA: Final = "application/octet-stream"
+PNG: Final = "image/png"
 UNKNOWN: Final = HTTPStatus.NOT_FOUND
 CONFLICT: Final = HTTPStatus.CONFLICT
 _UPLOAD: Final[dict[str, Any]] = {
+    "parameters": [
+        {
+            "name": "Content-Digest",
+            "in": "header",
+            "schema": {"type": "string", "examples": ["sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"]},
+            "description": "The body's SHA-256 as RFC 9530 writes it: checked if given. Not of a form.",
+        }
+    ],
     "requestBody": {
         "required": True,
         "content": {
@@ -35,11 +44,14 @@ _UPLOAD: Final[dict[str, Any]] = {
                 "schema": {
                     "type": "object",
                     "required": ["model"],
-                    "properties": {"model": {"type": "string", "format": "binary"}},
+                    "properties": {
+                        "model": {"type": "string", "format": "binary"},
+                        "sha256": {"type": "string", "description": "The file's SHA-256, in hex: checked if given."},
+                    },
                 }
             },
         },
-    }
+    },
 }
 KEY: Final = re.compile(r"^[\x21-\x7e]+$")
 LONGEST_KEY: Final = 200
@@ -55,6 +67,15 @@ IdempotencyKey = Annotated[
         description="Chosen by the caller, anew for each order: sending it again orders nothing twice.",
     ),
 ]
+UploadId = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,64}$")]
+# What a model may be refused for.
+_REFUSED: Final = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 SALES: Final = Depends(require(Role.SALES))
 MACHINES: Final = Depends(require(Role.SRE, Role.SERVICE))
 api = APIRouter(
@@ -77,6 +98,14 @@ def customer_of(person: Annotated[Person, Depends(customers)]) -> Customer:
 Caller = Annotated[Customer, Depends(customer_of)]
 
 
+def uploader_of(person: Annotated[Person, Depends(require(Role.SALES, customer=True))]) -> Customer:
+    """Return who brings a model: a customer, or the sales desk."""
+    return Customer(person.subject, person.name)
+
+
+Uploader = Annotated[Customer, Depends(uploader_of)]
+
+
 @open_api.get("/catalogue", summary="The pieces on offer")
 async def get_catalogue(request: Request) -> documents.Items:
     """Return every piece that can be ordered, by name."""
@@ -97,10 +126,7 @@ async def get_item(request: Request, item: documents.Key) -> documents.Item:
 async def put_item(request: Request, item: documents.Key, content: documents.ItemContent) -> documents.Revision:
     """Write a piece over the one of the same id, if any."""
     service = service_of(request)
-    if content.model is not None and not await service.objects.exists(content.model):
-        detail = f"the model `{content.model}` is not in the store; upload it first"
-        raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
-    revision = await service.catalogue.put(Item(id=item, **dict(content)))
+    revision = await service.catalogue.put(Item(id=item, **dict(content)), service.objects.exists)
     return documents.Revision(revision=revision)
 
 
@@ -123,13 +149,52 @@ def _no_piece(item: str) -> ProblemError:
     max_body_size=LIMITED_HERE,
     summary="Upload a 3D model",
     openapi_extra=_UPLOAD,
-    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    responses=responses(*_REFUSED),
 )
-async def post_model(
-    request: Request, uploader: Annotated[Person, Depends(require(Role.SALES, customer=True))]
-) -> documents.Model:
+async def post_model(request: Request, uploader: Uploader) -> documents.Model:
     """Keep a model (STL, OBJ, 3MF, PLY or GLB, told by its content), and return the name to order by."""
-    return await service_of(request).uploads.take(Customer(uploader.subject, uploader.name), request)
+    return await service_of(request).uploads.take(uploader, request)
+
+
+@api.post(
+    "/uploads",
+    status_code=HTTPStatus.CREATED,
+    summary="Begin an upload straight to the store",
+    responses=responses(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_IMPLEMENTED),
+)
+async def post_upload(request: Request, uploader: Uploader, wanted: direct.NewUpload) -> direct.Upload:
+    """Return an address for each part of a large model: PUT the parts there, then complete the upload.
+
+    Where the store takes no such uploads, the answer is 501: POST the model to `/models`.
+    """
+    return await service_of(request).direct.begin(uploader, wanted)
+
+
+@api.post(
+    "/uploads/{upload}/complete",
+    summary="Complete an upload",
+    responses=responses(*_REFUSED, UNKNOWN, CONFLICT, HTTPStatus.NOT_IMPLEMENTED),
+)
+async def post_completion(
+    request: Request, uploader: Uploader, upload: UploadId, sent: direct.Parts
+) -> documents.Model:
+    """Check what arrived (its size, its SHA-256 if declared, its content), and return the name to order by.
+
+    Where a part is missing (400) it can be sent again; what is refused otherwise is forgotten. Completing again what
+    was completed gives the same answer.
+    """
+    return await service_of(request).direct.complete(uploader, upload, sent.parts)
+
+
+@api.delete(
+    "/uploads/{upload}",
+    status_code=HTTPStatus.NO_CONTENT,
+    summary="Give up an upload",
+    responses=responses(UNKNOWN, HTTPStatus.NOT_IMPLEMENTED),
+)
+async def delete_upload(request: Request, uploader: Uploader, upload: UploadId) -> None:
+    """Forget an upload, and the parts that arrived."""
+    await service_of(request).direct.abort(uploader, upload)
 
 
 @api.get(
@@ -200,6 +265,37 @@ def _place(cursor: str) -> tuple[datetime, str]:
 async def get_order(request: Request, caller: Caller, order: OrderId) -> documents.Order:
     """Return everything that happened to an order of the caller's own; others' orders do not exist here."""
     return await service_of(request).ordering.look(caller, order)
+
+
+@api.get(
+    "/orders/{order}/picture",
+    summary="The picture of one of my orders",
+    response_class=StreamingResponse,
+    responses={**responses(UNKNOWN), 200: {"content": {PNG: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def get_picture(
+    request: Request,
+    caller: Caller,
+    order: OrderId,
+    of: Annotated[documents.Sha256 | None, Query(description="The picture's own name, so that it may be kept.")] = None,
+) -> StreamingResponse:
+    """Return the model of an order of the caller's own as a PNG, with the spots marked that need a look."""
+    service = service_of(request)
+    picture = await service.ordering.picture(caller, order)
+    if picture is None or of not in (None, picture):
+        raise _no_picture(order)
+    try:
+        size = await service.objects.size(picture)
+    except KeyError as error:
+        raise _no_picture(order) from error
+    # An order that is priced anew has another picture: only where it is named may it be kept for good.
+    keeping = "private, max-age=31536000, immutable" if of else "private, no-cache"
+    headers = {"content-length": str(size), "cache-control": keeping, "etag": f'"{picture}"'}
+    return StreamingResponse(service.objects.open(picture), media_type=PNG, headers=headers)
+
+
+def _no_picture(order: str) -> ProblemError:
+    return ProblemError(UNKNOWN, f"there is no such picture of the order `{order}`")
 
 
 @api.post("/orders/{order}/submission", summary="Send an order off", responses=responses(UNKNOWN, CONFLICT))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from instrumentation.problems import ProblemError
 from services.contract import CATALOGUE_CHANGED, CatalogueChanged
 from services.shop import store
 from services.shop.seed import PIECES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,10 +55,18 @@ class Catalogue:
             self._copy, self._read_at = found, read_at
         return found
 
-    async def put(self, item: Item) -> int:
-        """Write a piece; return the catalogue's new revision."""
+    async def put(self, item: Item, kept: Callable[[str], Awaitable[bool]]) -> int:
+        """Write a piece; return the catalogue's new revision. ``kept``: whether there is a model of a name.
+
+        Raises ProblemError where its model is not there.
+        """
 
         async def work(connection: AsyncConnection) -> int:
+            if item.model is not None:
+                await store.hold_model(connection, item.model)  # nobody deletes it from under the piece
+                if not await kept(item.model):
+                    detail = f"the model `{item.model}` is not in the store; upload it first"
+                    raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
             await store.save_item(connection, item)
             return await self._changed(connection)
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from services.contract import Money, Status  # noqa: TC001 - pydantic reads the annotations
 from services.shop.model import Product, in_order
@@ -20,6 +28,7 @@ DEAREST: Final = 10_000_000
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Key = Annotated[str, StringConstraints(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Alloy = Annotated[str, StringConstraints(max_length=100)]
 Story = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000, pattern=r"^[^\x00]*$")]
 
 
@@ -84,6 +93,9 @@ class NewOrder(_Request):
     product: Product
     channel: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_-]{0,31}$")] = "online"
     note: Story | None = None
+    alloy: Alloy | None = Field(
+        default=None, description="What it is cast in; ours to choose if left out.", examples=["14k-yellow-gold"]
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -144,8 +156,13 @@ class Order(OrderLine):
 
     channel: str
     model: str | None
+    alloy: str | None = Field(default=None, description="What it is cast in, where that was chosen.")
     note: str | None
     valid_until: datetime | None = Field(description="Until when the price holds.")
+    problems: list[str] = Field(default=[], description="What pricing found on the model.")
+    picture: str | None = Field(
+        default=None, description="SHA-256 of the picture of the model, which is at `/orders/{order}/picture`."
+    )
     reason: str | None = Field(description="The question, or why it was refused.")
     answer: str | None
     asked: bool = Field(description="A sales manager waits for the customer's answer.")
@@ -157,8 +174,23 @@ class Order(OrderLine):
     def whole(cls, order: known.Order, heard: Sequence[known.Heard]) -> Self:
         """Describe an order with its history."""
         events = [_event(one) for one in in_order(heard)]
-        more = ("channel", "model", "note", "valid_until", "reason", "answer", "asked", "cancelling", "cancellable")
-        return cls.model_validate(_told(order) | {name: getattr(order, name) for name in more} | {"events": events})
+        seen = {"problems": list(order.problems), "events": events}
+        return cls.model_validate(_told(order) | {name: getattr(order, name) for name in _MORE} | seen)
+
+
+_MORE: Final = (
+    "channel",
+    "model",
+    "alloy",
+    "note",
+    "valid_until",
+    "picture",
+    "reason",
+    "answer",
+    "asked",
+    "cancelling",
+    "cancellable",
+)
 
 
 def _told(order: known.Order) -> dict[str, object]:

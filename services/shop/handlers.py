@@ -39,7 +39,7 @@ async def status_changed(connection: AsyncConnection, message: Message) -> None:
 
 def _begun(message: Message, said: StatusChanged) -> dict[str, Any]:
     facts = said.order
-    names = ("channel", "product", "customer", "customer_name", "model", "item")
+    names = ("channel", "product", "customer", "customer_name", "model", "alloy", "item")
     return {"id": message.subject, "placed_at": message.time, **{name: getattr(facts, name) for name in names}}
 
 
@@ -54,6 +54,8 @@ def _heard(message: Message, said: StatusChanged) -> Heard:
         valid_until=said.valid_until,
         reason=said.reason,
         by=said.by,
+        problems=said.problems,
+        picture=said.picture,
     )
 
 

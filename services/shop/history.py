@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from services.bus import Message
 
-_FACTS: Final = ("channel", "product", "customer", "customer_name", "model", "item")
+_FACTS: Final = ("channel", "product", "customer", "customer_name", "model", "alloy", "item")
+_SAID: Final = ("status", "progress", "price", "valid_until", "reason", "by", "problems", "picture")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _columns(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _heard(message: Message, said: Said) -> Heard:
-    same = {name: getattr(said, name) for name in ("status", "progress", "price", "valid_until", "reason", "by")}
+    same = {name: getattr(said, name) for name in _SAID}
     return Heard(source=message.source, sequence=message.place, at=message.time, **same)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Crockford's base 32 without 0 and 1 (https://www.crockford.com/base32.html): nothing that is misread or misheard.
 LETTERS: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LENGTH: Final = 8
+PRICING: Final = frozenset({Status.PRICE_CALCULATING, Status.PRICE_FAILED, Status.PRICE_CALCULATED})
 
 
 class Product(StrEnum):
@@ -61,6 +62,7 @@ class Wish:
     item: str | None = None
     channel: str = "online"
     note: str | None = None
+    alloy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Heard:
     valid_until: datetime | None = None
     reason: str | None = None
     by: str | None = None
+    problems: tuple[str, ...] = ()
+    picture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Order:
     channel: str
     product: str
     model: str | None
+    alloy: str | None
     item: str | None
     note: str | None
     placed_at: datetime
@@ -100,6 +105,8 @@ class Order:
     reason: str | None
     price: Money | None
     valid_until: datetime | None
+    problems: tuple[str, ...]
+    picture: str | None
     answer: str | None
     answered_to: int | None
     cancel_asked_at: datetime | None
@@ -113,6 +120,7 @@ class Order:
             customer=self.customer,
             customer_name=self.customer_name,
             model=self.model,
+            alloy=self.alloy,
             item=self.item,
             promised_at=self.promised_at,
         )
@@ -166,6 +174,8 @@ def standing(heard: Sequence[Heard]) -> dict[str, Any]:
     stretch = next(iter(groupby(reversed(told), attrgetter("status"))))[1]
     begun = next((one for one in told if one.status is Status.INITIATED), told[0])
     priced = next((one for one in reversed(told) if one.price is not None), None)
+    # What is calculated anew shows nothing of the model before, which may be another one.
+    judged = next((one for one in reversed(told) if one.status in PRICING), last)
     return {
         "placed_at": begun.at,
         "status": last.status,
@@ -176,6 +186,8 @@ def standing(heard: Sequence[Heard]) -> dict[str, Any]:
         "reason": last.reason,
         "price": priced.price if priced else None,
         "valid_until": priced.valid_until if priced else None,
+        "problems": judged.problems,
+        "picture": judged.picture,
     }
 
 
@@ -186,5 +198,9 @@ def new_order_id(choose: Callable[[str], str] = secrets.choice) -> str:
 
 
 def fingerprint(wish: dict[str, Any]) -> str:
-    """Return what tells one request from another: SHA-256 of its JSON."""
+    """Return what tells one request from another: SHA-256 of its JSON.
+
+    An alloy that was not chosen is left out, as it was before there was a choice: remembered requests stay the same.
+    """
+    wish = {name: value for name, value in wish.items() if name != "alloy" or value is not None}
     return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()

@@ -24,7 +24,7 @@ from services.shop.handlers import status_changed
 from services.shop.model import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime, timedelta
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -39,11 +39,12 @@ _ATTEMPTS: Final = 5
 
 @dataclass(frozen=True)
 class Ordering:
-    """Orders, from the customer's side. ``promise``: from submission to shipping."""
+    """Orders, from the customer's side. ``promise``: from submission to shipping; ``alloys``: what they are called."""
 
     database: Database
     bus: Bus
     catalogue: Catalogue
+    alloys: Mapping[str, str]
     clock: Callable[[], datetime]
     new_order: Callable[[], str]
     promise: timedelta
@@ -64,16 +65,23 @@ class Ordering:
             if not await store.begin_request(connection, row):
                 return await _first_answer(connection, customer, key, print_)
             await _check(connection, customer, wish, item)
-            order = await self._begin(connection, _facts(customer, wish, item), wish.note)
+            self._check_alloy(wish.alloy)
+            size = await store.model_bytes(connection, item.model if item else wish.model)
+            order = await self._begin(connection, _facts(customer, wish, item, size), wish.note)
             answer = (await _described(connection, customer, order)).model_dump_json()
             await store.end_request(connection, customer.id, key, answer)
             return answer
 
         return documents.Order.model_validate_json(await self.database.write(work))
 
+    def _check_alloy(self, alloy: str | None) -> None:
+        if alloy is not None and alloy not in self.alloys:
+            detail = f"no alloy of ours is called `{alloy}`; choose one of {', '.join(self.alloys)}"
+            raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+
     async def _begin(self, connection: AsyncConnection, facts: OrderFacts, note: str | None) -> str:
         now = self.clock()
-        row = facts.model_dump() | {"note": note, "placed_at": now}
+        row = facts.model_dump(exclude={"model_bytes"}) | {"note": note, "placed_at": now}
         for _ in range(_ATTEMPTS):
             order = self.new_order()
             if await store.add_order(connection, row | {"id": order}):
@@ -98,7 +106,8 @@ class Ordering:
             now = self.clock()
             promised_at = now + self.promise
             await store.promise(connection, order, promised_at)
-            facts = own.facts.model_copy(update={"promised_at": promised_at})
+            size = await store.model_bytes(connection, own.model)
+            facts = own.facts.model_copy(update={"promised_at": promised_at, "model_bytes": size})
             said = StatusChanged(status=Status.SUBMITTED, previous=own.status, order=facts)
             await self._say(connection, order, said, now)
 
@@ -156,6 +165,14 @@ class Ordering:
         async with self.database.reading() as connection:
             return await _described(connection, customer, order)
 
+    async def picture(self, customer: Customer, order: str) -> str | None:
+        """Return the name of the picture of an order of the customer's own, None where there is none."""
+        async with self.database.reading() as connection:
+            own = await store.order_of(connection, customer.id, order)
+        if own is None:
+            raise unknown(order)
+        return own.picture
+
     async def history(
         self, customer: Customer, before: tuple[datetime, str] | None, limit: int
     ) -> list[documents.OrderLine]:
@@ -195,13 +212,15 @@ async def _check_model(connection: AsyncConnection, customer: Customer, model: s
         raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
 
 
-def _facts(customer: Customer, wish: Wish, item: Item | None) -> OrderFacts:
+def _facts(customer: Customer, wish: Wish, item: Item | None, model_bytes: int | None) -> OrderFacts:
     return OrderFacts(
         channel=wish.channel,
         product=wish.product,
         customer=customer.id,
         customer_name=customer.name,
         model=item.model if item else wish.model,
+        model_bytes=model_bytes,
+        alloy=wish.alloy,
         item=wish.item,
     )
 

@@ -129,6 +129,7 @@ async def _new_order_page(
         "item": item,
         "given": given,
         "products": list(Product),
+        "alloys": service.ordering.alloys,
         "largest_mb": service.settings.largest_model_bytes // 2**20,
         "promise_days": service.settings.promise_days,
     }
@@ -155,7 +156,7 @@ async def new_order(request: Request, person: SignedIn) -> Response:
 
 
 async def _place(service: Service, caller: Customer, form: FormData, given: dict[str, str]) -> str:
-    wish = {name: given[name] for name in ("item", "product", "note") if given.get(name)}
+    wish = {name: given[name] for name in ("item", "product", "note", "alloy") if given.get(name)}
     if "item" not in wish:
         file = file_of(form, "model")
         if file is None:
@@ -191,7 +192,8 @@ async def my_order(request: Request, person: SignedIn, order: OrderId) -> Respon
 async def _order_page(
     request: Request, person: Person, order: documents.Order, refusal: ProblemError | None = None
 ) -> Response:
-    item = (await service_of(request).catalogue.items()).get(order.item) if order.item else None
+    service = service_of(request)
+    item = (await service.catalogue.items()).get(order.item) if order.item else None
     return page(
         request,
         "order.html",
@@ -199,9 +201,10 @@ async def _order_page(
         person=person,
         order=order,
         item=item,
+        alloy=service.ordering.alloys.get(order.alloy, order.alloy) if order.alloy else None,
         events=told(order),
         steps=steps(order),
-        promise_days=service_of(request).settings.promise_days,
+        promise_days=service.settings.promise_days,
         wrong=str(refusal) if refusal else None,
     )
 

@@ -94,15 +94,28 @@ async def revision(connection: AsyncConnection) -> int:
 async def add_upload(
     connection: AsyncConnection, customer: str, model: str, size: int, format_: str, at: datetime
 ) -> None:
-    """Note a model, and who brought it."""
-    await _add(connection, models, {"model": model, "bytes": size, "format": format_})
+    """Note a model, and who brought it; brought again, it is as if it were new."""
+    statement = inserting(connection, models).values(model=model, bytes=size, format=format_, at=at)
+    again = {"format": format_, "at": at, "cold": False}
+    await connection.execute(statement.on_conflict_do_update(index_elements=["model"], set_=again))
     await _add(connection, uploads, {"customer": customer, "model": model, "at": at})
 
 
 async def brought(connection: AsyncConnection, customer: str, model: str) -> bool:
-    """Whether this customer has uploaded this model."""
+    """Whether this customer has uploaded this model, which then stays theirs until the transaction ends."""
     query = select(uploads.c.at).where(uploads.c.customer == customer, uploads.c.model == model)
-    return await connection.scalar(query) is not None
+    return await connection.scalar(query.with_for_update(read=True)) is not None
+
+
+async def hold_model(connection: AsyncConnection, model: str) -> None:
+    """Let nobody delete a model until the transaction ends."""
+    await connection.execute(select(models.c.model).where(models.c.model == model).with_for_update(read=True))
+
+
+async def model_bytes(connection: AsyncConnection, model: str | None) -> int | None:
+    """Return a model's size, None where it is not known."""
+    size: int | None = await connection.scalar(select(models.c.bytes).where(models.c.model == model))
+    return size
 
 
 # Orders

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, Table, Text
 
 from services.auth.accounts import account_tables
-from services.columns import Moment
+from services.columns import Moment, Sentences
 
 metadata = MetaData()
 
@@ -35,6 +35,8 @@ models = Table(
     Column("model", Text, primary_key=True),
     Column("bytes", BigInteger, nullable=False),
     Column("format", Text, nullable=False),
+    Column("at", Moment, comment="When it was last brought."),
+    Column("cold", Boolean, nullable=False, default=False),
 )
 
 # Who brought which model: nobody orders a piece from a model that only another customer has.
@@ -44,6 +46,24 @@ uploads = Table(
     Column("customer", Text, primary_key=True),
     Column("model", Text, primary_key=True),
     Column("at", Moment, nullable=False),
+    Index("uploads_of_model", "model"),
+)
+
+# Uploads that go straight to the store; ``model``: what one turned out to be, once it is complete.
+direct_uploads = Table(
+    "direct_uploads",
+    metadata,
+    Column("upload", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("remote", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("parts", BigInteger, nullable=False),
+    Column("sha256", Text),
+    Column("expires_at", Moment, nullable=False),
+    Column("model", Text),
+    Index("direct_uploads_of_customer", "customer"),
+    Index("direct_uploads_expiry", "expires_at"),
 )
 
 orders = Table(
@@ -55,6 +75,7 @@ orders = Table(
     Column("channel", Text, nullable=False),
     Column("product", Text, nullable=False),
     Column("model", Text),
+    Column("alloy", Text),
     Column("item", Text),
     Column("note", Text),
     Column("placed_at", Moment, nullable=False),
@@ -68,10 +89,13 @@ orders = Table(
     Column("amount", Text),
     Column("currency", Text),
     Column("valid_until", Moment),
+    Column("problems", Sentences),
+    Column("picture", Text),
     Column("answer", Text),
     Column("answered_to", BigInteger),
     Column("cancel_asked_at", Moment),
     Index("orders_of_customer", "customer", "placed_at", "id"),
+    Index("orders_of_model", "model"),
 )
 
 order_statuses = Table(
@@ -88,6 +112,8 @@ order_statuses = Table(
     Column("valid_until", Moment),
     Column("reason", Text),
     Column("by", Text),
+    Column("problems", Sentences),
+    Column("picture", Text),
 )
 
 requests = Table(

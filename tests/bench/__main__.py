@@ -20,6 +20,7 @@ from tests.bench.environments import ROOT
 from tests.bench.live import ingesting
 from tests.bench.logs import NoRoom, Source, cloudevents
 from tests.bench.machine import facts
+from tests.bench.pricing import pricing
 from tests.bench.processes import ProgramFailed
 from tests.bench.promises import write_promise
 from tests.bench.reporting import print_report
@@ -27,11 +28,12 @@ from tests.bench.reporting import print_report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GROUPS: Final = ("replay", "xes", "live", "bus")
+GROUPS: Final = ("replay", "xes", "live", "bus", "pricing")
 FULL: Final = 100_000_000
 XES_EVENTS: Final = 1_000_000
 LIVE_EVENTS: Final = 20_000
 BUS_EVENTS: Final = 20_000
+TRIANGLES: Final = (100_000, 1_000_000, 5_000_000, 10_000_000)
 WIDTH: Final = 140
 
 
@@ -73,6 +75,8 @@ class _Measuring:
             found["live"] = ingesting(self.bench, events, count)
         if self._wants("bus"):
             found["bus"] = carrying(self.bench, self.options.bus_events)
+        if self._wants("pricing"):
+            found["pricing"] = pricing(self.bench, self.options.triangles)
         if self._wants("replay") and self.options.full:
             found["replay"][str(FULL)] = self._replay(FULL)
         return found
@@ -118,6 +122,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--xes-events", type=int, default=XES_EVENTS, help="size of the XES log")
     parser.add_argument("--live-events", type=int, default=LIVE_EVENTS, help="events to post to the live collector")
     parser.add_argument("--bus-events", type=int, default=BUS_EVENTS, help="events to send over the bus")
+    parser.add_argument("--triangles", type=_counts, default=TRIANGLES, help="sizes of models, with commas")
     parser.add_argument("--cache", type=Path, default=caches / "touchstone" / "bench", help="where logs and peers lie")
     parser.add_argument("--reports", type=Path, default=ROOT / "build" / "reports", help="where the report goes")
     return parser.parse_args(arguments)

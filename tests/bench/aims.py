@@ -29,6 +29,26 @@ AIMS: Final = (
     Aim("packed XES within 1.5 times of lxml", ("xes", "gz", "lxml", "ratio"), 1.5),
     Aim("the bus at least half as fast as raw aio-pika", ("bus", "end to end", "aio-pika", "ratio"), 2.0),
     Aim("the worker's processor time within 1.3 times of a raw one", ("bus", "worker", "aio-pika", "ratio_cpu"), 1.3),
+    *(
+        Aim(
+            f"volume, area and box of {size} triangles in at most 1/15 of trimesh's processor time",
+            ("pricing", f"sums of {size}, kernel", "trimesh", "ratio_cpu"),
+            1 / 15,
+        )
+        for size in ("100,000", "1,000,000", "5,000,000", "10,000,000")
+    ),
+    Aim(
+        "volume, area and box of 10 million triangles in at most 50 MiB beside the mapped file",
+        ("pricing", "sums of 10,000,000, kernel", "touchstone", "peak_mib"),
+        50,
+    ),
+    Aim(
+        "200 layers of 1 million triangles in at most 1/12 of trimesh's processor time",
+        ("pricing", "layers of 1,000,000, kernel", "trimesh", "ratio_cpu"),
+        1 / 12,
+    ),
+    Aim("a quote of 100 thousand triangles in 0.5 s", ("pricing", "quote of 100,000", "touchstone", "wall_s"), 0.5),
+    Aim("a quote of 1 million triangles in 3 s", ("pricing", "quote of 1,000,000", "touchstone", "wall_s"), 3.0),
 )
 
 
@@ -48,7 +68,7 @@ def failures(document: Mapping[str, Any]) -> list[str]:
     """Return what should have run and did not."""
     return [
         f"{group} {size} {name}: {figures['failed']}"
-        for group in ("replay", "xes", "live", "bus")
+        for group in ("replay", "xes", "live", "bus", "pricing")
         for size, rows in document[group].items()
         for name, figures in rows.items()
         if "failed" in figures

@@ -106,7 +106,7 @@ def figures(result: Results, events: int, ours: Results) -> dict[str, Any]:
     found: dict[str, Any] = {
         "version": result.program.version,
         "events": events,
-        "events_per_s": round(events / median(walls)),
+        "events_per_s": round(events / max(median(walls), 1e-9)),
         "wall_s": round(median(walls), 3),
         "wall_min_s": round(min(walls), 3),
         "wall_max_s": round(max(walls), 3),

@@ -25,7 +25,7 @@ PASSWORD: Final = "a long enough password"  # noqa: S105 - of an account that th
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Serve a house from another thread: the browser is driven from this one."""
-    ports = {name: free_port() for name in ("shop", "crm", "mes", "issuer")}
+    ports = {name: free_port() for name in ("shop", "crm", "mes", "issuer", "pricing")}
     pace = Pace(pricing_seconds=0.5, vendor_latency=0.0, poll_seconds=0.05, sweep_seconds=0.2)
     found: list[House] = []
     ready, done = threading.Event(), threading.Event()
@@ -53,8 +53,9 @@ class Person:
         self.page: Page = self.context.new_page()
         self.home = house.address(where)
         self.complaints: list[str] = []
-        own = tuple(house.address(name) for name in ("shop", "crm", "mes", "issuer"))
+        own = tuple(house.address(name) for name in ("shop", "crm", "mes", "issuer", "pricing"))
         self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.on("response", lambda answer: self.complaints.append(answer.url) if answer.status >= 400 else None)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda asked: None if asked.url.startswith(own) else self.complaints.append(asked.url))
         self.page.set_default_timeout(30_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import secrets
 import shutil
@@ -12,7 +13,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from deploy import servers
 from instrumentation.errors import TouchstoneError
@@ -21,8 +22,11 @@ from tests.faults.broker import count_often
 from tests.faults.conducting import Scale
 from tests.faults.jobs import BUS, DUAL_WRITE, NO_INBOX
 from tests.faults.keeper import Keeper
+from tests.faults.pricing import Killing, killing
+from tests.faults.pricing import failures as killing_failures
 from tests.faults.reporting import document, write
 from tests.faults.scenario import Stage, play
+from tests.load.workers import ground
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 USUAL: Final = Scale(orders=500, events=8, kills=100, resets=20, broker_restarts=2, queue_changes=5)
 FULL: Final = Scale(orders=10_000, events=8, kills=1_000, resets=200, broker_restarts=20, queue_changes=50)
 CONTROL: Final = Scale(orders=250, events=8, kills=30, resets=6, broker_restarts=0, queue_changes=0)
+PRICING: Final = "pricing"
 REPORTS: Final = Path(__file__).parents[2] / "build" / "reports"
 
 
@@ -41,14 +46,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.reports.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     try:
-        outcomes = _outcomes(options)
+        outcomes = _outcomes(options) if options.only != PRICING else {}
+        priced = _priced(options) if options.only in {None, PRICING} else {}
     except TouchstoneError as error:
         _say(f"the run could not be made: {error}")
         return 1
-    found = document(outcomes, options.seed, time.monotonic() - began)
+    found = document(outcomes, priced, options.seed, time.monotonic() - began)
     write(found, options.reports)
     sys.stdout.write(json.dumps(found) + "\n")
     return 1 if found["failed"] else 0
+
+
+def _priced(options: argparse.Namespace) -> dict[str, Any]:
+    scale = Killing(options.requests, options.worker_kills)
+    with ground() as place:
+        found = asyncio.run(killing(place, scale, options.seed, _say))
+    return found | {"failed": killing_failures(found, scale)}
 
 
 def _outcomes(options: argparse.Namespace) -> dict[str, tuple[Scale, Outcome]]:
@@ -93,12 +106,16 @@ def _scale(options: argparse.Namespace) -> Scale:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Kill, cut and restart under the bus.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description="Kill, cut and restart under bus and pricing."
+    )
     for name, usual in vars(USUAL).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=f"how many (default {usual})")
+    parser.add_argument("--requests", type=int, default=500, help="prices to ask for (default 500)")
+    parser.add_argument("--worker-kills", type=int, default=200, help="kills of pricing workers (default 200)")
     parser.add_argument("--full", action="store_true", help="10,000 orders, 1,000 kills, 200 resets, 20 restarts")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of all that is random")
-    parser.add_argument("--only", choices=(BUS, NO_INBOX, DUAL_WRITE), help="one scenario alone")
+    parser.add_argument("--only", choices=(BUS, NO_INBOX, DUAL_WRITE, PRICING), help="one scenario alone")
     parser.add_argument("--reports", type=Path, default=REPORTS, help="where the report is left")
     return parser.parse_args(arguments)
 

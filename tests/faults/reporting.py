@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from tests.faults.scenario import Outcome
 
 
-def document(outcomes: Mapping[str, tuple[Scale, Outcome]], seed: int, seconds: float) -> dict[str, Any]:
-    """Return the last line's document: the bus's figures, and each control's."""
+def document(
+    outcomes: Mapping[str, tuple[Scale, Outcome]], priced: Mapping[str, Any], seed: int, seconds: float
+) -> dict[str, Any]:
+    """Return the last line's document: the bus's figures, each control's, and pricing's."""
     figures = {name: _figures(*pair) for name, pair in outcomes.items()}
     found = figures.pop(BUS, {})
     for name, one in figures.items():
         one["caught"] = caught(name, outcomes[name][1].verdict)
     failed = [reason for name, pair in outcomes.items() for reason in failures(name, *pair)]
+    if priced:
+        found["pricing"] = {name: value for name, value in priced.items() if name != "failed"}
+        failed += priced["failed"]
     return found | {"controls": figures, "seed": seed, "seconds_in_all": round(seconds, 1), "failed": failed}
 
 
@@ -53,5 +58,7 @@ def text(found: Mapping[str, Any]) -> str:
         lines += ["", name if name == BUS else f"{name} (a control)"]
         lines += [f"  {key.replace('_', ' '):<30}{value}" for key, value in one.items() if not isinstance(value, dict)]
         lines += [f"  messages {key.replace('_', ' '):<21}{value}" for key, value in one["tampering"].items()]
+    if "pricing" in found:
+        lines += ["", "pricing", *(f"  {key.replace('_', ' '):<30}{value}" for key, value in found["pricing"].items())]
     lines += ["", *(found["failed"] or ["Nothing failed."])]
     return "\n".join(lines) + "\n"

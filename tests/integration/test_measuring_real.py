@@ -27,7 +27,7 @@ LOADED_DIFFERENTLY: Final = {
 
 # Hostile models whose triangles can be read: the volume where the surface is sound, None where it is not.
 HOSTILE: Final = {
-    "nasty_062_wallhole.obj": None,
+    "nasty_062_wallhole.obj": 3200 / 3,
     "nasty_066_notenoughindices.obj": None,
     "nasty_074_sphereWithHole.stl": None,
     "nasty_076_box_UTF16BE.obj": 1,

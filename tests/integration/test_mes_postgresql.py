@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from pricing.messages import PRICE_CALCULATED, PRICE_PROGRESSED
 from services.bus.bus import utc_now
 from services.contract import CRM, SHOP, Status
 from services.mes import tables as adapter_tables
@@ -95,6 +97,32 @@ async def test_callers_that_claim_at_once_never_get_the_same_call(tmp_path: Path
         await room.deliver()
         await asyncio.gather(*(room.service.caller.step() for _ in range(4)))
         assert room.wire.calls.count("POST /v1/orders") == len(ORDERS)
+
+
+async def test_answers_at_once_and_a_patience_that_ends_bring_each_order_one_price(
+    tmp_path: Path, database: str
+) -> None:
+    """Every answer comes twice, while two processes look for what is late: who is first counts, and nobody else."""
+    workers: dict[str, Any] = {"pricing": "workers", "pricing_patience": timedelta(minutes=1), "pricing_seconds": 0}
+    async with running(tmp_path, database=database, **workers) as room:
+        for order in ORDERS:
+            await room.say(SHOP, Status.SUBMITTED, order, model="ab" * 32)
+        await room.deliver()
+        room.clock.advance(hours=1)
+        answers = [room.answer(PRICE_PROGRESSED, order, progress=0.5) for order in ORDERS]
+        answers += [room.answer(PRICE_CALCULATED, order) for order in ORDERS]
+        receive, step = room.service.bus.receive, room.service.asking.step
+        bodies = [answer.to_json() for answer in answers]
+        await asyncio.gather(*(receive([body]) for body in (*bodies, *bodies)), step(), step())
+        await room.turn()
+        said = {order: room.said(order) for order in ORDERS}
+        assert all(statuses.count("PRICE_CALCULATED") == 1 for statuses in said.values()), said
+        assert all(statuses[-1] == "PRICE_CALCULATED" for statuses in said.values()), said
+        async with room.service.database.reading() as connection:
+            owed = (await connection.execute(sqlalchemy.select(adapter_tables.calls))).all()
+            states = (await connection.scalars(sqlalchemy.select(adapter_tables.pricings.c.state))).all()
+        assert sorted((call.order_id, call.kind) for call in owed) == [(order, "submit") for order in ORDERS]
+        assert set(states) <= {"priced", "vendor"}
 
 
 async def test_the_journal_has_no_gaps_and_never_grows_below_what_was_read(tmp_path: Path, database: str) -> None:

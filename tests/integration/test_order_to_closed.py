@@ -38,6 +38,7 @@ WAY: Final = [
     "PRICE_CALCULATING",
     "PRICE_CALCULATED",
     "AWAITING_CUSTOMER",
+    "PRICE_CALCULATING",
     "PRICE_CALCULATED",
     "MANUFACTURING_APPROVED",
     "MANUFACTURING_STARTED",
@@ -76,7 +77,7 @@ async def opened(
     folder: Path, databases: Mapping[str, str] | None, broker: str | None, transport: Transport | None = None
 ) -> AsyncIterator[Running]:
     """Serve the house and a collector for as long as the block lasts."""
-    ports = {name: free_port() for name in ("shop", "crm", "mes", "issuer", "collector")}
+    ports = {name: free_port() for name in ("shop", "crm", "mes", "issuer", "pricing", "collector")}
     pace = Pace(pricing_seconds=0.2, vendor_latency=0.0, poll_seconds=0.05, sweep_seconds=0.2)
     house = House(folder, ports, databases, broker, pace, transport)
     kept = f"sqlite+aiosqlite:///{folder}/collector.db" if databases is None else databases["collector"]
@@ -96,7 +97,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     server = request.getfixturevalue("postgres")
     broker = request.getfixturevalue("rabbitmq").address
     run = uuid.uuid4().hex[:8]
-    names = {name: f"{name}_{run}" for name in ("shop", "crm", "mes", "collector")}
+    names = {name: f"{name}_{run}" for name in ("shop", "crm", "mes", "pricing", "collector")}
     engine = create_async_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         for name in names.values():

@@ -138,7 +138,7 @@ async def test_reconcile_finds_what_was_planted_and_nothing_else_and_repairs_it(
     orders, planted = told(random.Random(SEED), now)  # noqa: S311 - made-up orders
     house = House(
         tmp_path,
-        {name: free_port() for name in ("shop", "crm", "mes", "issuer")},
+        {name: free_port() for name in ("shop", "crm", "mes", "issuer", "pricing")},
         pace=Pace(close_after=timedelta(days=1_000), sweep_seconds=3_600),
     )
     past = Past(heard(orders, set(), set()), [], [], now)
@@ -149,7 +149,7 @@ async def test_reconcile_finds_what_was_planted_and_nothing_else_and_repairs_it(
     collector = await _collector(tmp_path, past)
     monkeypatch.setenv("MACHINE_SECRET", house.secret)
     port = free_port()
-    addresses = {name: house.address(name) for name in ("shop", "crm", "mes", "issuer")}
+    addresses = {name: house.address(name) for name in ("shop", "crm", "mes", "issuer", "pricing")}
     written = SYSTEMS.format(collector=f"http://{HOST}:{port}", client=CLIENT, **addresses)
     file = systems_file(tmp_path, written)
     async with AsyncExitStack() as stack:

@@ -60,7 +60,7 @@ async def test_an_order_that_the_crm_lost_comes_back_by_replay(tmp_path: Path, m
     """The report names it with the word of shop and MES; the repair asks both; afterwards all three agree."""
     house = House(
         tmp_path,
-        {name: free_port() for name in ("shop", "crm", "mes", "issuer")},
+        {name: free_port() for name in ("shop", "crm", "mes", "issuer", "pricing")},
         pace=Pace(pricing_seconds=0.1, vendor_latency=0.0, poll_seconds=0.05, sweep_seconds=3_600),
     )
     monkeypatch.setenv("MACHINE_SECRET", house.secret)

@@ -242,7 +242,7 @@ def test_a_refusal_of_toxiproxy_is_told(toxiproxy: Toxiproxy, echo: str) -> None
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("name", ["toxiproxy", "postgres"])
+@pytest.mark.parametrize("name", ["toxiproxy", "postgres", "s3"])
 def test_a_server_ends_with_its_starter(name: str, how: signal.Signals, request: pytest.FixtureRequest) -> None:
     """Kill -9 leaves its victim no chance to stop its servers; they end all the same, as after Ctrl-C."""
     request.getfixturevalue(name)  # skips where this machine has no such server

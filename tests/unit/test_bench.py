@@ -8,17 +8,24 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from pricing.loading import load
+from pricing.measuring import measure
+from pricing.units import Unit
 from tests.bench.aims import failures, judged
 from tests.bench.logs import NoRoom, Source
+from tests.bench.models import ring
+from tests.bench.peers.clocked import clocked
+from tests.bench.pricing import Agreement
 from tests.bench.processes import Program, ProgramFailed, Run, compare, figures, run_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[2]
-KEYS = {"source", "promise", "machine", "runs", "replay", "xes", "live", "bus", "aims", "failed", "report"}
+KEYS = {"source", "promise", "machine", "runs", "replay", "xes", "live", "bus", "pricing", "aims", "failed", "report"}
 FIGURES = {
     "version",
     "events",
@@ -126,5 +133,37 @@ def test_failures_name_what_failed() -> None:
         "xes": {},
         "live": {},
         "bus": {},
+        "pricing": {},
     }
     assert failures(document) == ["replay 10 polars: no memory"]
+
+
+def test_a_made_ring_is_one_closed_body_of_the_size_asked_for(tmp_path: Path) -> None:
+    surface = load(ring(5_000, tmp_path)).surface
+    assert 5_000 <= surface.count < 5_300
+    measures = measure(surface, Unit.MILLIMETRE)
+    assert measures.sound
+    assert measures.bodies == 1
+    assert measures.volume_mm3 > 0
+
+
+def test_a_kernel_is_timed_apart_from_its_process() -> None:
+    with clocked() as found:
+        held = np.zeros(20_000_000, dtype=np.uint8) + 1
+    assert held.sum() == 20_000_000
+    assert 20_000_000 <= found["extra_bytes"] < 60_000_000
+    assert 0 < found["cpu_s"] <= found["wall_s"] * 4
+
+
+def test_peers_that_measure_something_else_are_told_apart(tmp_path: Path) -> None:
+    """Each prints what it measured, so that a wrong volume cannot pass as a fast one."""
+    model = ring(5_000, tmp_path)
+    script = str(ROOT / "tests" / "bench" / "peers" / "touchstone_stl.py")
+    run = run_process([sys.executable, script, "layers", str(model), "20"], {"PYTHONPATH": str(ROOT)})
+    agreement = Agreement()
+    agreement.same(run.found)
+    agreement.same(run.found)
+    with pytest.raises(ProgramFailed, match="volume"):
+        agreement.same(run.found | {"volume": run.found["volume"] * 1.001})
+    with pytest.raises(ProgramFailed, match="layer"):
+        agreement.same(run.found | {"layers": [0.0] * 20})

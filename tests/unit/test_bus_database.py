@@ -44,6 +44,31 @@ async def test_no_thread_of_a_cancelled_reader_outlives_its_database(tmp_path: P
     assert drivers() <= before
 
 
+async def test_a_reader_that_is_cancelled_while_its_connection_opens_leaves_none_open(tmp_path: Path) -> None:
+    """Whoever is cancelled at any moment of the opening: nobody would close it, and Python complains of it later."""
+    before = drivers()
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/kept.db", BUS_MIGRATIONS)
+    await database.start()
+    at_rest = drivers()
+
+    async def read() -> None:
+        async with database.reading():
+            pytest.fail("it was cancelled while it opened")
+
+    for turns in range(1, 4):
+        reader = asyncio.create_task(read())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+    for thread in drivers() - at_rest:
+        await asyncio.to_thread(thread.join, 10)
+    assert drivers() == at_rest
+    await database.close()
+    assert drivers() <= before
+
+
 async def test_a_database_that_is_not_open_says_so(tmp_path: Path) -> None:
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/kept.db", BUS_MIGRATIONS)
     with pytest.raises(NotOpen):

@@ -28,6 +28,7 @@ DOORS = {
     "GET /desk": SALES,
     "GET /orders": READERS,
     "GET /orders/{order}": READERS,
+    "GET /orders/{order}/picture": SALES,
     "POST /orders/{order}/approval": SALES,
     "POST /orders/{order}/rejection": SALES,
     "POST /orders/{order}/question": SALES,

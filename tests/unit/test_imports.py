@@ -36,7 +36,7 @@ MAY_IMPORT: Final = {
     **dict.fromkeys(
         SERVICES, ("instrumentation", "pricing", *BLOCKS, "services.contract", "services.assembly", "services.columns")
     ),
-    "services.demo": ("instrumentation", *BLOCKS, *SERVICES, "services.contract"),
+    "services.demo": ("instrumentation", "pricing", *BLOCKS, *SERVICES, "services.contract"),
     "services.console": ("instrumentation", "pricing", "services", "collectors"),
     **dict.fromkeys(BLOCKS, ("instrumentation",)),
     "touchstone": (*ROOMS,),

@@ -208,3 +208,16 @@ async def test_services_in_one_process_keep_their_names_on_spans_and_lines() -> 
         assert (line["message"], line["service"]) == ("afterwards", service)
         assert line["span_id"] == f"{server.context.span_id:016x}", "no span in between"
     assert [span.resource.attributes["service.version"] for span in captured.spans] == ["1.2", "1.2"]
+
+
+def test_what_another_process_did_is_a_span_below_the_current_one_with_the_times_that_it_told() -> None:
+    with capturing() as captured:
+        with captured.telemetry.consuming("price", order="4711", traceparent=PARENT, destination="pricing"):
+            captured.telemetry.span_of("load", 1_000, 3_000, {"triangles": 12})
+            captured.telemetry.span_of("mend", 3_000, 4_000, failed=True)
+        load, mend, price = captured.spans
+        assert (load.name, load.start_time, load.end_time) == ("load", 1_000, 3_000)
+        assert dict(load.attributes or {}) == {"triangles": 12, "order.id": "4711"}
+        assert load.parent is not None
+        assert load.parent.span_id == price.context.span_id
+        assert (load.status.is_ok, mend.status.is_ok) == (True, False)

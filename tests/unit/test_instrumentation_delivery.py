@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import logging
 import socket
 import threading
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
 
@@ -19,6 +17,7 @@ from instrumentation import conventions as names
 from instrumentation.capture import capturing
 from instrumentation.delivery import REST_S, Delivery, Queue
 from instrumentation.tracing import ENDPOINTS
+from tests.otlp import Receiver, receiving
 from tests.unit.test_instrumentation import asked, shop
 from tests.unit.test_instrumentation_metrics import metrics
 
@@ -48,37 +47,21 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ExportTraceServiceRequest]]:
+def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """Run a backend; give what it was sent."""
-    requests: list[ExportTraceServiceRequest] = []
-
-    class Backend(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            requests.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Be quiet."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend) as server:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield requests
-        server.shutdown()
-        thread.join()
+    with receiving() as backend:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", backend.address)
+        yield backend
 
 
 async def test_spans_reach_the_backend_that_the_environment_names_with_the_services_resource(
-    received: list[ExportTraceServiceRequest],
+    received: Receiver,
 ) -> None:
     app = shop("delivered")
     await asked(app, "/orders/4711")
     telemetry: Telemetry = app.state.telemetry
     telemetry.shutdown()
-    resources = [resource for request in received for resource in request.resource_spans]
+    resources = [resource for request in received.requests for resource in request.resource_spans]
     about = {entry.key: entry.value.string_value for entry in resources[0].resource.attributes}
     assert (about["service.name"], about["service.version"]) == ("delivered", "1.2")
     spans = {span.name for resource in resources for scope in resource.scope_spans for span in scope.spans}

@@ -54,7 +54,11 @@ def torus(around: int = 24, across: int = 12) -> tuple[Floats, Ints]:
 
 def volume(model: Model) -> float:
     """Return the signed volume by the divergence theorem, cubic units of the file."""
-    corners = np.asarray(model.surface.corners, np.float64)
+    return volume_of(np.asarray(model.surface.corners, np.float64))
+
+
+def volume_of(corners: Floats) -> float:
+    """Return the signed volume of triangles, shape (n, 3, 3)."""
     return float(np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6)
 
 

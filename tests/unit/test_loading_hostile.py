@@ -15,6 +15,7 @@ import pytest
 
 from pricing.limits import Limits
 from pricing.loading import load
+from pricing.loading.guarding import guarded
 from pricing.refusals import Refusal, RefusalCode
 from tests.unit.test_loading_files import (
     CORE,
@@ -334,3 +335,13 @@ def test_a_refusal_crosses_to_another_process_whole() -> None:
 def test_a_line_of_a_megabyte_is_no_text(tmp_path: Path) -> None:
     assert "line of more than" in refused(tmp_path, b"v 0 0 0\nf " + b"1 " * (1 << 20)).detail
     assert loaded(tmp_path, obj(CUBE_VERTICES, CUBE)).surface.count == 12
+
+
+def test_memory_that_runs_out_is_no_damage_but_what_draco_asks_for_is_a_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(MemoryError), guarded("The file is damaged"):
+        raise MemoryError
+    data = glb(*draco_parts(*torus()))
+    monkeypatch.setattr(DracoPy, "decode", lambda _: bytearray(1 << 62))
+    assert refused(tmp_path, data).code == RefusalCode.TOO_LARGE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from pricing.refusals import RefusalCode
 from pricing.units import Unit
 from tests.unit.test_loading_files import (
     CUBE,
@@ -17,7 +18,9 @@ from tests.unit.test_loading_files import (
     loaded,
     mesh_xml,
     model_xml,
+    refused,
     volume,
+    volume_of,
     zipped,
 )
 
@@ -50,6 +53,13 @@ def test_gltf_nodes_scale_then_turn_then_move_from_the_child_outward(tmp_path: P
     assert box(scene(tmp_path, [{"mesh": 0, "matrix": matrix}])) == [[7, 0, 0], [10, 2, 4]]
 
 
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_a_rotation_of_any_length_turns_and_one_of_none_does_not(tmp_path: Path, size: float) -> None:
+    model = scene(tmp_path, [{"mesh": 0, "rotation": [0, 0, size, size]}])
+    assert box(model) == [[-1, 0, 0], [0, 1, 1]]
+    assert box(scene(tmp_path, [{"mesh": 0, "rotation": [0, 0, 0, 0]}])) == [[0, 0, 0], [1, 1, 1]]
+
+
 def test_a_mirrored_part_keeps_its_outside_outside(tmp_path: Path) -> None:
     model = scene(tmp_path, [{"mesh": 0, "scale": [-1, 1, 1]}])
     assert box(model) == [[-1, 0, 0], [0, 1, 1]]
@@ -58,16 +68,40 @@ def test_a_mirrored_part_keeps_its_outside_outside(tmp_path: Path) -> None:
     assert volume(package(tmp_path, model_xml(CUBE_OBJECT, item))) == pytest.approx(1)
 
 
-def test_gltf_instances_by_attributes_are_all_there(tmp_path: Path) -> None:
+def test_a_mirror_is_seen_where_its_determinant_is_beyond_floats(tmp_path: Path) -> None:
+    model = scene(tmp_path, [{"mesh": 0, "scale": [-1e-110, 1e-110, 1e-110]}])
+    assert volume_of(np.asarray(model.surface.corners) * 1e110) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("transform", ["0 1e-320 0 -1 0 0 0 0 1 40 0 5", "0 0 0 0 0 0 0 0 1 0 0 0"])
+def test_a_matrix_that_flattens_makes_triangles_without_area(tmp_path: Path, transform: str) -> None:
+    model = package(tmp_path, model_xml(CUBE_OBJECT, f'<item objectid="1" transform="{transform}"/>'))
+    assert model.surface.count == 12
+    assert volume(model) == pytest.approx(0)
+
+
+def instanced(attribute: str, kind: str, values: list[list[float]]) -> bytes:
+    """Return a cube that is drawn as often as an attribute of EXT_mesh_gpu_instancing has values."""
     document, binary = gltf_parts(CUBE_VERTICES, CUBE)
-    places = np.array([[0, 0, 0], [5, 0, 0], [0, 7, 0]], "<f4").tobytes()
+    places = np.array(values, "<f4").tobytes()
     document["bufferViews"].append({"buffer": 0, "byteOffset": len(binary), "byteLength": len(places)})
-    document["accessors"].append({"bufferView": 2, "componentType": 5126, "count": 3, "type": "VEC3"})
+    document["accessors"].append({"bufferView": 2, "componentType": 5126, "count": len(values), "type": kind})
     document["buffers"] = [{"byteLength": len(binary) + len(places)}]
-    document["nodes"][0]["extensions"] = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": 2}}}
-    model = loaded(tmp_path, glb(document, binary + places))
+    document["nodes"][0]["extensions"] = {"EXT_mesh_gpu_instancing": {"attributes": {attribute: 2}}}
+    return glb(document, binary + places)
+
+
+def test_gltf_instances_by_attributes_are_all_there_and_the_mesh_is_at_no_other_place(tmp_path: Path) -> None:
+    model = loaded(tmp_path, instanced("TRANSLATION", "VEC3", [[3, 0, 0], [5, 0, 0], [3, 7, 0]]))
+    assert model.surface.count == 3 * 12
     assert volume(model) == pytest.approx(3)
-    assert box(model) == [[0, 0, 0], [6, 8, 1]]
+    assert box(model) == [[3, 0, 0], [6, 8, 1]]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_an_instance_whose_rotation_is_no_number_is_no_point_in_space(tmp_path: Path, wrong: float) -> None:
+    found = refused(tmp_path, instanced("ROTATION", "VEC4", [[0, 0, wrong, 1]]))
+    assert found.code == RefusalCode.NOT_FINITE
 
 
 def test_only_the_default_scene_is_taken_and_roots_where_there_is_none(tmp_path: Path) -> None:

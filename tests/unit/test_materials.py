@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from instrumentation.errors import BadInput
-from pricing.materials import DEFAULT_ALLOY, DEFAULT_MATERIALS, Constant, load_materials, parse_materials
+from pricing.materials import (
+    DEFAULT_ALLOY,
+    DEFAULT_MATERIALS,
+    Constant,
+    describe_alloys,
+    load_materials,
+    parse_materials,
+)
+from pricing.measuring import Options, Printing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +96,55 @@ def test_the_version_is_that_of_the_content() -> None:
     assert load_materials().version == HOUSE.version
 
 
+def test_a_gold_price_leaves_the_measures_as_they_are_and_another_layer_does_not() -> None:
+    """What measuring takes from the file has a version of its own, so that a new price needs no mesh."""
+    dearer = parse_materials(TEXT.replace("value: 67.90", "value: 67.91", 1))
+    assert dearer.measuring_version == HOUSE.measuring_version
+    for old, new in (("{value: 0.05, source: house, range", "{value: 0.04, source: house, range"), ("150,", "140,")):
+        assert TEXT.count(old) == 1
+        changed = parse_materials(TEXT.replace(old, new))
+        assert changed.measuring_version != HOUSE.measuring_version
+        assert changed.version != HOUSE.version
+
+
+def test_how_a_value_is_written_or_explained_changes_no_measure() -> None:
+    for old, new in (("{value: 2.5, source", "{value: 2.50, source"), ("mslicer's default is 3", "mslicer says 3")):
+        assert TEXT.count(old) == 1
+        assert parse_materials(TEXT.replace(old, new)).measuring_version == HOUSE.measuring_version
+
+
+def test_the_house_measures_as_its_file_says() -> None:
+    """Every value of `printing` reaches the measuring."""
+    changed = {
+        "layer_mm": "0.03",
+        "exposure_s": "1.5",
+        "lift_s": "7.5",
+        "bottom_layers": "4",
+        "bottom_exposure_s": "25",
+        "support_fill": "0.1",
+        "overhang_deg": "40",
+    }
+    text = TEXT
+    for name, value in changed.items():
+        text, count = re.subn(rf"(\b{name}:\s+{{value: )[\d.]+", rf"\g<1>{value}", text)
+        assert count == 1
+    assert parse_materials(text).options == Options(Printing(0.03, 1.5, 7.5, 4, 25.0, 0.1), 40.0)
+
+
+def test_a_form_offers_every_alloy_by_its_label_in_the_files_order() -> None:
+    offered = describe_alloys(HOUSE)
+    assert [name for name, _ in offered] == [*HOUSE.alloys]
+    assert offered[0] == ("sterling-silver", "sterling silver 925")
+    assert len({label for _, label in offered}) == len(offered)
+
+
+def test_listing_alloys_needs_no_numpy() -> None:
+    """The shop's form is made in a process that has no use for it."""
+    listing = "from pricing.materials import *; describe_alloys(load_materials())"
+    code = f"import sys; {listing}; sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
@@ -126,6 +186,8 @@ def test_all_mistakes_are_told_at_once() -> None:
         (("off: {value: 0.10", "off: {value: 0.01"), "quantity terms go up"),
         (("off: {value: 0.10", "off: {value: 1"), "less than 1"),
         (("currency: EUR", "currency: EUR\ncurrency: USD"), "the key `currency` stands here twice"),
+        (("overhang_deg: {value: 45", "overhang_deg: {value: 91"), "less than or equal to 90"),
+        (("{value: 6, source: toolsfast", "{value: 5.5, source: toolsfast"), "multiple of 1"),
         (("currency: EUR", "currency: {"), "is no YAML"),
     ],
 )

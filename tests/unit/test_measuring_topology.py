@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pricing.measuring import BodyKind, welding
 from pricing.measuring.pieces import NESTED
+from pricing.measuring.topology import edges_of
 from pricing.surface import Surface
 from tests.unit.test_measuring_solids import box, of, sphere, tetrahedron, torus
 
@@ -58,9 +59,27 @@ def test_a_collapsed_triangle_is_counted_and_does_not_tear_the_surface() -> None
     assert (found.volume_mm3, found.bodies, found.euler) == (1, 1, 2)
 
 
-def test_boxes_that_share_an_edge_are_one_crowded_body() -> None:
+def test_boxes_that_share_an_edge_are_one_crowded_body_that_encloses_the_volume_of_both() -> None:
     found = of(np.concatenate([box(1, 1, 1), box(1, 1, 1, at=(1, 1, 0))]))
     assert (found.bodies, found.watertight, found.wound, found.crowded_edges) == (1, False, True, 1)
+    assert (found.closed, found.sound, found.volume_mm3, len(found.layers_mm2)) == (True, True, 2, 20)
+
+
+def test_a_fin_at_an_edge_leaves_a_surface_open() -> None:
+    """Three faces at an edge, and one at each of the fin's other two."""
+    fin = np.array([[[0.0, 0.0, 1.0], [1.0, 0.0, 1.0], [0.5, 0.0, 2.0]]])
+    found = of(np.concatenate([box(1, 1, 1), fin]))
+    assert (found.closed, found.sound, found.crowded_edges, found.open_edges) == (False, False, 1, 2)
+
+
+def test_four_faces_at_an_edge_of_which_three_run_one_way_leave_a_surface_open() -> None:
+    """Two boxes that share an edge, and one of the four faces there turned over."""
+    corners = np.concatenate([box(1, 1, 1), box(1, 1, 1, at=(1, 1, 0))])
+    shared = ((corners[:, :, :2] == 1).all(axis=2).sum(axis=1) == 2).nonzero()[0]
+    assert len(shared) == 4
+    corners[shared[0]] = corners[shared[0], ::-1]
+    found = of(corners)
+    assert (found.closed, found.wound, found.sound, found.open_edges) == (False, False, False, 0)
 
 
 def test_boxes_that_touch_in_a_corner_are_one_body_by_that_vertex() -> None:
@@ -109,13 +128,48 @@ def test_a_long_strip_of_triangles_in_any_order_is_one_body() -> None:
 
 def test_places_that_share_a_hash_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a hash that tells nothing, corners are sorted by their coordinates."""
-    monkeypatch.setattr(welding, "_hash", lambda points: np.zeros(len(points), dtype=np.uint64))
+    monkeypatch.setattr(welding, "_hash", lambda columns, salt: np.full(len(columns[0]), salt, dtype=np.uint64))
     found = of(np.concatenate([torus(3, 1, 12, 8), sphere(1, 6)]))
     assert (found.watertight, found.bodies, found.euler) == (True, 2, 2)
+
+
+places = st.tuples(*[st.sampled_from([-1.5, -0.0, 0.0, 0.1, 3.0])] * 3)
+
+
+@given(st.lists(st.tuples(places, places, places), min_size=1, max_size=12), st.sampled_from([np.float32, np.float64]))
+def test_corners_have_one_number_where_they_are_equal_and_only_there(triangles: list[object], kind: type) -> None:
+    """Numbers are given in the order of appearance."""
+    corners: np.ndarray = np.array(triangles, dtype=kind)
+    welded = welding.weld(Surface(corners))
+    numbers: dict[tuple[float, ...], int] = {}
+    expected = [numbers.setdefault(tuple(place), len(numbers)) for place in corners.reshape(-1, 3).tolist()]
+    assert welded.faces.reshape(-1).tolist() == expected
+    assert welded.points.tolist() == [list(place) for place in numbers]
+
+
+faces = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=14)
+
+
+@given(faces)
+def test_edges_are_those_that_counting_one_by_one_finds(triangles: list[tuple[int, int, int]]) -> None:
+    edges = edges_of(np.array(triangles, dtype=np.int32), 6)
+    sides = [(one[i], one[(i + 1) % 3]) for one in triangles for i in range(3)]
+    counted: dict[tuple[int, ...], list[int]] = {}
+    for start, end in sides:
+        counted.setdefault(tuple(sorted((start, end))), []).append(1 if start < end else -1)
+    ranked = sorted(counted)
+    assert edges.valence.tolist() == [len(counted[edge]) for edge in ranked]
+    assert edges.net.tolist() == [sum(counted[edge]) for edge in ranked]
+    assert [ranked[edge] for edge in edges.edge.tolist()] == [tuple(sorted(side)) for side in sides]
+    left, right = edges.pairs()
+    assert all(edges.edge[one] == edges.edge[other] for one, other in zip(left, right, strict=True))
+    assert len(left) == len(sides) - len(ranked)
+    two, _ = edges.pairs(valence=2)
+    assert sorted(edges.edge[two].tolist()) == [number for number, edge in enumerate(ranked) if len(counted[edge]) == 2]
 
 
 def test_welding_keeps_every_corner_where_it_was() -> None:
     surface = Surface(torus(3, 1, 12, 8))
     welded = welding.weld(surface)
-    assert welded.vertices == 96
-    assert np.array_equal(welded.points(welded.faces.reshape(-1)), surface.corners.reshape(-1, 3))
+    assert len(welded.points) == 96
+    assert np.array_equal(welded.points[welded.faces], surface.corners)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from instrumentation.errors import BadInput
 from pricing.materials import load_materials, parse_materials
-from pricing.measuring import BodyKind
+from pricing.measuring import Body, BodyKind
 from pricing.quoting import MOST_PIECES, Order, Quote, exact, quote
 from pricing.refusals import Refusal, RefusalCode
 
@@ -48,6 +48,7 @@ casting:
   sprue_and_button_share: {value: 0.1, source: test}
   polishing_allowance_mm: {value: 0.1, source: test}
   min_gap_mm: {value: 0.3, source: test}
+  min_hollow_mm3: {value: 0.01, source: test}
   flask_diameter_mm: {value: 90, source: test}
   flask_height_mm: {value: 130, source: test}
 resin:
@@ -67,6 +68,14 @@ terms:
     - {pieces: 20, off: {value: 0.10, source: test}}
   partners:
     friend: {off: {value: 0.1, source: test}}
+printing:
+  layer_mm: {value: 0.1, source: test}
+  exposure_s: {value: 2, source: test}
+  lift_s: {value: 5, source: test}
+  bottom_layers: {value: 4, source: test}
+  bottom_exposure_s: {value: 20, source: test}
+  support_fill: {value: 0.1, source: test}
+  overhang_deg: {value: 40, source: test}
 plausible:
   side_min_mm: {value: 2, source: test}
   side_max_mm: {value: 150, source: test}
@@ -81,6 +90,11 @@ MATERIALS: Final = parse_materials(ROUND)
 HOUSE: Final = load_materials()
 
 
+def body(kind: BodyKind, at: float = 5.0, volume: float = 1000.0) -> Body:
+    """Return a body of a kind whose box has its middle at (at, at, at)."""
+    return Body(kind, 12, volume, 600.0, (at - 1, at - 1, at - 1), (at + 1, at + 1, at + 1))
+
+
 @dataclass(frozen=True)
 class Measures:
     """The measures of a sound cube of 10 mm, unless told otherwise."""
@@ -88,13 +102,14 @@ class Measures:
     triangles: int = 12
     volume_mm3: float = 1000.0
     area_mm2: float = 600.0
-    bbox_mm: tuple[float, float, float] = (10.0, 10.0, 10.0)
-    watertight: bool = True
+    low_mm: Point = (0.0, 0.0, 0.0)
+    high_mm: Point = (10.0, 10.0, 10.0)
+    closed: bool = True
     wound: bool = True
     open_edges: int = 0
     trouble_at_mm: tuple[Point, ...] = ()
-    bodies: int = 1
-    cavities: int = 0
+    body_list: tuple[Body, ...] = (body(BodyKind.SOLID),)
+    unlisted: int = 0
     min_wall_mm: float | None = 10.0
     min_wall_error_mm: float | None = 0.1
     min_wall_at_mm: Point | None = None
@@ -102,16 +117,27 @@ class Measures:
     min_gap_at_mm: Point | None = None
     print_s: float = 3600.0
     resin_ml: float = 2.0
-    kinds: tuple[BodyKind, ...] = (BodyKind.SOLID,)
 
-    def of_kind(self, kind: BodyKind) -> int:
-        """Return how many bodies are of a kind."""
-        return self.kinds.count(kind)
+    @property
+    def bodies(self) -> int:
+        """How many bodies there are."""
+        return len(self.body_list) + self.unlisted
+
+    @property
+    def bbox_mm(self) -> Point:
+        """Sides of the box."""
+        (a, b, c), (x, y, z) = self.low_mm, self.high_mm
+        return x - a, y - b, z - c
 
     def rounded(self) -> Self:
         """Return the measures that money is made from at 8 significant digits."""
-        volume, area, resin = (float(f"{each:.7e}") for each in (self.volume_mm3, self.area_mm2, self.resin_ml))
-        return replace(self, volume_mm3=volume, area_mm2=area, resin_ml=resin)
+        return replace(
+            self,
+            volume_mm3=float(f"{self.volume_mm3:.7e}"),
+            area_mm2=float(f"{self.area_mm2:.7e}"),
+            print_s=float(f"{self.print_s:.7e}"),
+            resin_ml=float(f"{self.resin_ml:.7e}"),
+        )
 
 
 CUBE: Final = Measures()
@@ -200,13 +226,13 @@ def test_a_quantity_out_of_bounds_is_refused(pieces: int) -> None:
 @pytest.mark.parametrize(
     ("measures", "code"),
     [
-        (replace(CUBE, watertight=False, open_edges=1), RefusalCode.OPEN),
+        (replace(CUBE, closed=False, open_edges=1), RefusalCode.OPEN),
         (replace(CUBE, wound=False), RefusalCode.WINDING),
         (replace(CUBE, volume_mm3=-1000.0), RefusalCode.WINDING),
         (replace(CUBE, volume_mm3=0.0), RefusalCode.EMPTY),
         (replace(CUBE, triangles=0), RefusalCode.EMPTY),
         (replace(CUBE, volume_mm3=float("nan")), RefusalCode.NOT_FINITE),
-        (replace(CUBE, bbox_mm=(1000.0, 10.0, 10.0)), RefusalCode.SIZE),
+        (replace(CUBE, high_mm=(1000.0, 10.0, 10.0)), RefusalCode.SIZE),
     ],
 )
 def test_no_price_from_what_is_no_solid_of_a_plausible_size(measures: Measures, code: RefusalCode) -> None:
@@ -223,7 +249,7 @@ def test_what_cannot_be_cast_has_a_price_and_says_so() -> None:
 
 def test_the_last_digits_of_a_sum_decide_nothing() -> None:
     """60,000 mm3 are allowed, so what is more by the rounding of a sum is allowed too."""
-    large = replace(CUBE, bbox_mm=(60.0, 60.0, 60.0), volume_mm3=60_000.0)
+    large = replace(CUBE, high_mm=(60.0, 60.0, 60.0), volume_mm3=60_000.0)
     noisy = replace(large, volume_mm3=60_000.0 * (1 + 1e-12))
     assert quote(noisy, MATERIALS, Order("tin")) == quote(large, MATERIALS, Order("tin"))
 

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from instrumentation.errors import BadInput
-from pricing.command import as_json, load_model, print_quotes, refused, run_quote
+from pricing.command import as_json, calculate, print_quotes, refused, run_quote
 from pricing.units import Unit
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pricing.surface import Model
+    from pricing.calculation import Announce, Measured
+    from pricing.materials import Materials
 
 # The corners of the 12 triangles of a cube, outwards; corner i has the bits of i as x, y and z.
 FACES: Final = "021 123 456 576 014 154 263 367 042 246 135 375"
@@ -158,13 +159,13 @@ def test_a_failure_of_our_own_is_logged_told_and_stops_no_other(
 ) -> None:
     good = write_stl(tmp_path / "good.stl", cube(10))
 
-    def loader(path: Path, unit: Unit | None) -> Model:
+    def cursed_one(path: Path, unit: Unit | None, materials: Materials, announce: Announce) -> Measured:
         if path.name == "cursed.stl":
             raise ZeroDivisionError
-        return load_model(path, unit)
+        return calculate(path, unit, materials, announce)
 
     with caplog.at_level(logging.ERROR):
-        cursed, sound = run_quote([tmp_path / "cursed.stl", good], loader=loader)
+        cursed, sound = run_quote([tmp_path / "cursed.stl", good], calculate=cursed_one)
     assert cursed["error"]["code"] == "failed"
     assert "not your fault" in cursed["error"]["detail"]
     assert "ZeroDivisionError" in caplog.text
@@ -189,7 +190,7 @@ def test_the_screen_shows_each_line_and_the_price(tmp_path: Path) -> None:
 def test_the_screen_says_why_a_model_has_no_price(tmp_path: Path) -> None:
     documents = run_quote([write_stl(tmp_path / "small.stl", cube(1))])
     screen = " ".join(shown(documents).split())
-    assert "refused: Read in mm, the longest side is 1 mm" in screen
+    assert "refused: Neither you nor the file names a unit; read in mm, the longest side is 1 mm" in screen
 
 
 def test_a_name_with_control_characters_does_nothing_to_the_terminal(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "order": FACTS,
         "price": {"amount": "412.50", "currency": "EUR"},
         "reason": "by weight",
+        "problems": ["The band is 0.4 mm thin.", "A gap is narrow."],
+        "picture": "ef" * 32,
     },
 }
 
@@ -145,6 +147,16 @@ def test_the_latest_price_counts_whatever_status_came_after() -> None:
     priced = _heard((MES, 1, Status.PRICE_CALCULATED, 1), price=PRICE)
     found = standing([*_heard((CRM, 1, Status.MANUFACTURING_APPROVED, 2)), *priced])
     assert (found["status"], found["price"]) == (Status.MANUFACTURING_APPROVED, PRICE)
+
+
+def test_problems_and_picture_are_of_the_last_price_and_gone_while_another_is_calculated() -> None:
+    """The model may be another one then; what follows the price changes nothing."""
+    found: dict[str, Any] = {"problems": ("thin",), "picture": "ef" * 32}
+    priced = _heard((MES, 1, Status.PRICE_CALCULATED, 1), **found)
+    asked = [*priced, *_heard((CRM, 1, Status.AWAITING_CUSTOMER, 2))]
+    assert {name: standing(asked)[name] for name in found} == found
+    again = standing([*asked, *_heard((MES, 2, Status.PRICE_CALCULATING, 3))])
+    assert (again["problems"], again["picture"]) == ((), None)
 
 
 def test_every_status_has_an_owner_that_the_shop_would_hear() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import os
@@ -15,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instrumentation.errors import BadInput
+from pricing.storage import Area, Stored, create_store
 from services.auth.people import Role
 from services.shop.formats import Inspection, recognised
-from services.shop.objects import FolderStore
 from tests.unit.test_shop import MODEL, detail_of, running
 
 if TYPE_CHECKING:
@@ -160,65 +161,76 @@ async def _stream(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def _read(store: FolderStore, name: str) -> bytes:
-    return b"".join([part async for part in store.open(name)])
+async def test_what_is_not_as_declared_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with running(tmp_path) as shop:
+        _, headers = await shop.customer()
+        right, wrong = (base64.b64encode(hashlib.sha256(one).digest()).decode() for one in (MODEL, b"another"))
+        for digest, status, says in (
+            (f"sha-256=:{wrong}:", 422, "SHA-256"),
+            (f"md5=:abc=:, sha-256=:{wrong}:", 422, "send the file again"),
+            ("sha-256=:abc:", 400, "RFC 9530"),
+            (f"sha-256={right}", 400, "RFC 9530"),
+        ):
+            declared = {**headers, "content-digest": digest}
+            answer = await shop.client.post("/models", content=MODEL, headers=declared)
+            assert says in detail_of(answer, status), digest
+        for field, status, says in (
+            (hashlib.sha256(b"x").hexdigest(), 422, "SHA-256"),
+            ("mine", 400, "64 hexadecimal"),
+        ):
+            form: Any = {"files": {"model": ("a.stl", MODEL)}, "data": {"sha256": field}}
+            assert says in detail_of(await shop.client.post("/models", headers=headers, **form), status)
+        longer = {**headers, "content-length": str(len(MODEL) + 1)}
+        assert "bytes were declared" in detail_of(await shop.client.post("/models", content=MODEL, headers=longer), 422)
+        assert _files(tmp_path / "models") == []
 
 
-async def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path / "models")
-    content = bytes(range(256)) * 10_000
-    first = await store.put(_stream(content[:1_000_000], content[1_000_000:]))
-    assert first == await store.put(_stream(content))
-    assert first == (hashlib.sha256(content).hexdigest(), len(content))
-    assert len(_files(tmp_path / "models")) == 1
-    assert await _read(store, first.name) == content
-    assert (await store.exists(first.name), await store.size(first.name)) == (True, len(content))
-    await store.delete(first.name)
-    assert not await store.exists(first.name)
-    with pytest.raises(KeyError):
-        await store.size(first.name)
-    with pytest.raises(KeyError):
-        await _read(store, first.name)
+async def test_what_is_as_declared_is_kept_in_quarantine(tmp_path: Path) -> None:
+    async with running(tmp_path) as shop:
+        _, headers = await shop.customer()
+        digest = hashlib.sha256(MODEL)
+        right = base64.b64encode(digest.digest()).decode()
+        for declared in (f"sha-256=:{right}:", f"sha-512=:abc=:, sha-256=:{right}:", "sha-512=:abc=:"):
+            answer = await shop.client.post("/models", content=MODEL, headers={**headers, "content-digest": declared})
+            assert answer.json()["model"] == digest.hexdigest()
+        form: Any = {"files": {"model": ("a.stl", MODEL)}, "data": {"sha256": digest.hexdigest().upper()}}
+        assert (await shop.client.post("/models", headers=headers, **form)).status_code == 201
+        assert await shop.service.objects.area(digest.hexdigest()) is Area.QUARANTINE
 
 
-async def test_a_stream_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
+async def test_a_folder_takes_no_uploads_past_us_and_says_what_to_do(tmp_path: Path) -> None:
+    async with running(tmp_path) as shop:
+        _, headers = await shop.customer()
+        begun = await shop.client.post("/uploads", json={"size": 100}, headers=headers)
+        assert "POST /models" in detail_of(begun, 501)
+        done = await shop.client.post("/uploads/abc/complete", json={"parts": ["x"]}, headers=headers)
+        assert "POST /models" in detail_of(done, 501)
+        assert "POST /models" in detail_of(await shop.client.delete("/uploads/abc", headers=headers), 501)
 
-    async def breaking() -> AsyncIterator[bytes]:
-        yield b"x" * 2_000_000
-        raise ConnectionResetError
 
-    with pytest.raises(ConnectionResetError):
-        await store.put(breaking())
-    assert _files(tmp_path) == []
+async def test_a_model_that_was_deleted_while_it_was_uploaded_again_is_asked_for_once_more(tmp_path: Path) -> None:
+    async with running(tmp_path) as shop:
+        _, headers = await shop.customer()
+        put = shop.service.objects.put
+
+        async def put_and_lose(*given: Any, **more: Any) -> Stored:
+            stored = await put(*given, **more)
+            await shop.service.objects.delete(stored.name)
+            return stored
+
+        shop.service.objects.put = put_and_lose  # type: ignore[method-assign] # the sweep of another process
+        assert "send it again" in detail_of(await shop.client.post("/models", content=MODEL, headers=headers), 503)
 
 
 def test_what_a_killed_process_left_half_written_is_swept_away_after_a_day(tmp_path: Path) -> None:
-    FolderStore(tmp_path)
+    create_store(tmp_path)
     old, new = tmp_path / "incoming" / "old", tmp_path / "incoming" / "new"
     for path in (old, new):
         path.write_bytes(b"half")
     day_ago = time.time() - 24 * 3_600 - 60
     os.utime(old, (day_ago, day_ago))
-    FolderStore(tmp_path)
+    create_store(tmp_path)
     assert _files(tmp_path) == [new]
-
-
-async def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path / "models")
-    (tmp_path / "secret").write_bytes(b"s")
-    assert not await store.exists("../secret")
-    with pytest.raises(KeyError):
-        await _read(store, "../secret")
-    with pytest.raises(KeyError):
-        await store.delete("../secret")
-    assert (tmp_path / "secret").exists()
-
-
-def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(BadInput, match="name another folder"):
-        FolderStore(tmp_path / "file")
 
 
 async def test_however_a_model_is_cut_into_parts_it_is_the_same_model() -> None:

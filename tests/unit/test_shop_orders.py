@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from services.bus.tables import outbox
 from services.contract import CRM, MES, Status
-from services.shop.model import LETTERS, new_order_id
+from services.shop.model import LETTERS, fingerprint, new_order_id
 from services.shop.tables import orders, requests
-from tests.unit.test_shop import detail_of, running
+from tests.unit.test_shop import MODEL, detail_of, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,12 +105,36 @@ async def test_an_order_that_cannot_be_met_is_one_sentence(tmp_path: Path) -> No
         ({"note": "\ud800"}, "`note`"),
         ({"channel": "a b"}, "`channel`"),
         ({"colour": "red"}, "`colour`"),
+        ({"alloy": "lead"}, "no alloy of ours is called `lead`; choose one of sterling-silver"),
     ]
     async with running(tmp_path) as shop:
         _, headers = await shop.customer()
         for wish, says in wishes:
             assert says in detail_of(await shop.order(headers, **wish), 400)
         assert await _rows(shop, orders) == 0
+
+
+async def test_what_pricing_must_know_goes_along_with_the_order(tmp_path: Path) -> None:
+    """The model's size and the chosen alloy; the customer is told the alloy again."""
+    async with running(tmp_path) as shop:
+        _, headers = await shop.customer()
+        model = await shop.upload(headers)
+        order = (await shop.order(headers, item=None, model=model, alloy="14k-yellow-gold")).json()["order"]
+        assert (await shop.get(f"/orders/{order}", headers))["alloy"] == "14k-yellow-gold"
+        await shop.client.post(f"/orders/{order}/submission", headers=headers)
+        async with shop.service.database.reading() as connection:
+            told = [json.loads(data) for data in (await connection.scalars(select(outbox.c.data))).all()]
+        facts = [said["order"] for said in told if said.get("status")]
+        assert len(facts) == 2
+        assert {(one["model"], one["model_bytes"], one["alloy"]) for one in facts} == {
+            (model, len(MODEL), "14k-yellow-gold")
+        }
+
+
+def test_a_wish_without_an_alloy_is_told_apart_as_before_there_was_a_choice() -> None:
+    """Requests that are remembered from before get their first answer still."""
+    wish = {"item": "plain-band", "product": "ring"}
+    assert fingerprint({**wish, "alloy": None}) == fingerprint(wish) != fingerprint({**wish, "alloy": "bronze"})
 
 
 async def test_an_order_without_a_key_is_refused(tmp_path: Path) -> None:

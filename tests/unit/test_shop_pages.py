@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from instrumentation.errors import BadInput
+from pricing.materials import DEFAULT_MATERIALS
+from pricing.storage import Area
 from services.contract import CRM, MES, OWNER, SHOP, Status
+from services.shop.alloys import alloys
+from services.shop.model import Product
 from services.shop.seed import PIECES
 from services.shop.words import WORDS
-from tests.unit.test_shop import MODEL, PRICE, running
+from tests.unit.test_shop import MODEL, PRICE, detail_of, running
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     import httpx
@@ -184,6 +190,87 @@ async def test_the_page_shows_how_much_of_the_price_is_calculated_and_the_price(
         page = await client.get(path)
         assert "<progress" not in page.text
         assert "€412.50" in _text(page)
+
+
+async def _picture(shop: Shop, content: bytes = b"\x89PNG\r\n") -> str:
+    """Keep a picture as pricing does; return its name."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield content
+
+    return (await shop.service.objects.put(stream(), area=Area.HOT)).name
+
+
+async def test_the_page_shows_the_model_and_what_was_noticed_about_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as shop:
+        client = await _browser(shop)
+        path = (await _ordered(client, alloy="14k-yellow-gold")).headers["location"]
+        order, picture = path.rpartition("/")[2], await _picture(shop)
+        page = await client.get(path)
+        assert "Cast in 14k yellow gold" in _text(page)
+        assert '<img src="/orders' not in page.text
+        noticed: dict[str, Any] = {"problems": ("The <band> is 0.4 mm thin.",), "picture": picture}
+        await shop.hear(shop.says(MES, order, Status.PRICE_CALCULATED, price=PRICE, **noticed))
+        page = await client.get(path)
+        assert "What we noticed about your model The <band> is 0.4 mm thin." in _text(page)
+        [address] = re.findall(r'<img src="(/orders/[^"]+)"[^>]* alt="Your model as we read it, with', page.text)
+        image = await client.get(unescape(address), headers={"sec-fetch-site": "same-origin"})
+        assert (image.status_code, image.content) == (200, b"\x89PNG\r\n")
+        assert image.headers["content-type"] == "image/png"
+        assert image.headers["cache-control"] == "private, max-age=31536000, immutable"
+        await shop.hear(shop.says(MES, order, Status.PRICE_FAILED, reason="It has holes.", problems=("A hole.",)))
+        page = await client.get(path)
+        assert "It has holes. What stands in the way A hole." in _text(page)
+        assert "<figure" not in page.text
+
+
+async def test_a_picture_is_its_own_customers_and_of_the_price_that_counts(tmp_path: Path) -> None:
+    async with running(tmp_path) as shop:
+        _, ada = await shop.customer("Ada")
+        _, bob = await shop.customer("Bob")
+        order, picture = await shop.submitted(ada), await _picture(shop)
+        at = f"/orders/{order}/picture"
+        assert "no such picture" in detail_of(await shop.client.get(at, headers=ada), 404)
+        await shop.hear(shop.says(MES, order, Status.PRICE_CALCULATED, price=PRICE, picture=picture))
+        plain = await shop.client.get(at, headers=ada)
+        assert (plain.status_code, plain.headers["cache-control"]) == (200, "private, no-cache")
+        assert plain.headers["etag"] == f'"{picture}"'
+        assert detail_of(await shop.client.get(at, headers=bob), 404) == f"you have no order `{order}`"
+        assert (await shop.client.get(at)).status_code == 401
+        for other in (await _picture(shop, b"another"), await shop.upload(ada)):
+            assert "no such picture" in detail_of(await shop.client.get(f"{at}?of={other}", headers=ada), 404)
+        await shop.service.objects.delete(picture)
+        assert "no such picture" in detail_of(await shop.client.get(at, headers=ada), 404)
+
+
+async def test_an_alloy_is_chosen_where_a_model_is_brought(tmp_path: Path) -> None:
+    async with running(tmp_path) as shop:
+        client = await _browser(shop)
+        form = await client.get("/new")
+        assert re.findall(r'<option value="([^"]+)"(?: selected)?>', form.text)[len(Product) :] == list(alloys())
+        assert "Sterling silver 925" in _text(form)
+        assert 'name="alloy"' not in (await client.get("/new?item=hoops")).text
+        given = {"product": "ring", "key": "k", "alloy": "bronze"}
+        refused = await client.post("/new", data=given, files={"model": ("a.stl", b"hello")}, headers=SAME)
+        assert '<option value="bronze" selected>' in refused.text
+
+
+async def test_the_alloys_on_offer_are_those_of_the_materials_file_that_is_named(tmp_path: Path) -> None:
+    """In the form, in the check of an order, and on its page."""
+    house = DEFAULT_MATERIALS.read_text(encoding="utf-8")
+    renamed = tmp_path / "materials.yaml"
+    renamed.write_text(house.replace("\n  bronze:", "\n  bell-metal:"), encoding="utf-8")
+    async with running(tmp_path, materials=renamed) as shop:
+        client = await _browser(shop)
+        offered = re.findall(r'<option value="([^"]+)"', (await client.get("/new")).text)
+        assert ("bell-metal" in offered, "bronze" in offered) == (True, False)
+        placed = await _ordered(client, alloy="bell-metal")
+        assert "bell-metal" not in _text(await client.get(placed.headers["location"]))
+        refused = await _ordered(client, alloy="bronze")
+        assert refused.status_code == 400
+        assert "No alloy of ours is called bronze; choose one of" in _text(refused)
+    with pytest.raises(BadInput, match=r"no-such\.yaml: cannot be read"):
+        alloys(tmp_path / "no-such.yaml")
 
 
 async def test_a_question_is_answered_on_the_page_with_a_better_model(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader
-from pydantic import Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from instrumentation.problems import ProblemError
 from services.mes.vendor.model import Kind
@@ -23,8 +25,21 @@ KEY_HEADER: Final = "X-Api-Key"
 KEY: Final = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="The key that the vendor sold.")
 LARGEST: Final = 2**63 - 1
 LATEST_MS: Final = 253_370_764_800_000  # the year 9999: no later moment can be shown
+
+
+def _shown(moment: datetime) -> datetime:
+    """Return a moment that can be shown in UTC, whatever its own zone. Raises ValueError."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC this moment lies outside of the years 1 to 9999") from error
+
+
 # Databases refuse NUL in texts.
 Reference = Annotated[str, Field(min_length=1, max_length=200, pattern="^[^\x00]+$")]
+Moment = Annotated[AwareDatetime, AfterValidator(_shown)]
+Amount = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=4)]
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 Code = Annotated[str, Field(min_length=1, max_length=100, pattern="^[^\x00]+$")]
 STATUS: Final = {
     Kind.UNKNOWN: HTTPStatus.NOT_FOUND,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -84,6 +87,15 @@ class VendorOrder:
     valid_ms: int | None
     reason: str | None
     operator: str | None
+
+
+@dataclass(frozen=True)
+class GivenPrice:
+    """A price that comes with the order, and is not calculated here. ``valid_ms``: None for the usual term."""
+
+    amount: Decimal
+    currency: str
+    valid_ms: int | None = None
 
 
 @dataclass(frozen=True)

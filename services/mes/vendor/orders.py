@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from services.bus.database import Database
-    from services.mes.vendor.model import Change
+    from services.mes.vendor.model import Change, GivenPrice
 
     # How a caller names an order: by the vendor's number, or by its own reference.
     Find = Callable[[AsyncConnection], Awaitable[VendorOrder]]
@@ -43,8 +43,11 @@ class Orders:
         """The vendor's clock."""
         return milliseconds(self.clock())
 
-    async def submit(self, wanted: Submission) -> tuple[VendorOrder, bool]:
-        """Take an order; return it and whether it is new. The reference tells a repeat."""
+    async def submit(self, wanted: Submission, given: GivenPrice | None = None) -> tuple[VendorOrder, bool]:
+        """Take an order; return it and whether it is new. The reference tells a repeat.
+
+        One that comes with its price is calculated at once, past the queue.
+        """
 
         async def work(connection: AsyncConnection) -> tuple[VendorOrder, bool]:
             await store.lock(connection)
@@ -55,15 +58,18 @@ class Orders:
             row = asdict(wanted) | {"state": State.RECEIVED, "state_ms": now, "changed_ms": now}
             order = await store.by_number(connection, await store.add(connection, row))
             await store.record(connection, order)
-            return order, True
+            return order if given is None else await self._take_price(connection, order, given), True
 
         taken: tuple[VendorOrder, bool] = await self.database.write(work)
         return taken
 
-    async def requote(self, find: Find, key: str, model_hash: str | None, model_bytes: int | None) -> VendorOrder:
+    async def requote(
+        self, find: Find, key: str, model_hash: str | None, model_bytes: int | None, given: GivenPrice | None = None
+    ) -> VendorOrder:
         """Confirm a quote for another term, or calculate again for another model. ``key`` tells a repeat.
 
-        Raises VendorRefusal where the order is not (or no longer) one with a quote.
+        A price that comes along is the new quote, and nothing is calculated. Raises VendorRefusal where the order is
+        not (or no longer) one with a quote.
         """
 
         async def work(connection: AsyncConnection, order: VendorOrder) -> VendorOrder:
@@ -71,6 +77,9 @@ class Orders:
                 return order
             if order.state not in QUOTED | IN_CALCULATION:
                 raise VendorRefusal(Kind.CONFLICT, f"the order is {order.state.name}; only a quote can be renewed")
+            if given is not None:
+                model = {} if model_hash is None else {"model_hash": model_hash, "model_bytes": model_bytes}
+                return await self._take_price(connection, order, given, **model)
             same = model_hash in {None, order.model_hash}
             if same and order.state in IN_CALCULATION:
                 return order
@@ -79,6 +88,18 @@ class Orders:
             return await self._calculate_again(connection, order, model_hash, model_bytes)
 
         return await self._change(find, work)
+
+    async def _take_price(
+        self, connection: AsyncConnection, order: VendorOrder, given: GivenPrice, **values: Any
+    ) -> VendorOrder:
+        quote = {
+            "percent": 100,
+            "price": f"{given.amount:f}",
+            "currency": given.currency,
+            "valid_ms": self._valid_ms() if given.valid_ms is None else given.valid_ms,
+            "reason": None,
+        }
+        return await store.move(connection, order, State.CALCULATED, self.now_ms, **quote, **values)
 
     async def _calculate_again(
         self, connection: AsyncConnection, order: VendorOrder, model_hash: str | None, model_bytes: int | None

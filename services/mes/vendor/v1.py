@@ -1,6 +1,7 @@
 """`/v1` as the vendor froze it years ago: its own field names, codes, numbers and errors, times in epoch milliseconds.
 
-Nothing here may change: tests/unit/mes_v1.json holds its shape.
+No answer may change: tests/unit/test_mes_v1.json holds their shapes. A call may take what it did not take before, if
+that can be left out.
 """
 
 # ruff: noqa: N815 - the names are the vendor's
@@ -8,18 +9,18 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from instrumentation.problems import ProblemError
 from services.mes.vendor import store
-from services.mes.vendor.access import LARGEST, LATEST_MS, STATUS, Code, Front, Reference, slowly
-from services.mes.vendor.model import Change, Submission, VendorOrder, VendorRefusal
+from services.mes.vendor.access import LARGEST, LATEST_MS, STATUS, Amount, Code, Currency, Front, Reference, slowly
+from services.mes.vendor.model import Change, GivenPrice, Submission, VendorOrder, VendorRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -34,7 +35,30 @@ class ErrorV1(BaseModel):
     errTxt: str = Field(examples=["no order has the number 1042"])
 
 
-class SubmissionV1(BaseModel):
+class GivenV1(BaseModel):
+    """A price from outside, if any: such an order is not calculated here."""
+
+    prcExt: Amount | None = Field(default=None, description="The price, a decimal number.")
+    curExt: Currency | None = Field(default=None, description="Its currency; needed with a price.")
+    prcExtValTs: int | None = Field(
+        default=None, ge=0, le=LATEST_MS, description="The price holds until; as usual if left out."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.prcExt is None) != (self.curExt is None) or (self.prcExt is None and self.prcExtValTs is not None):
+            raise ValueError("prcExt and curExt come together, and prcExtValTs only with them")
+        return self
+
+    @property
+    def given(self) -> GivenPrice | None:
+        """The price, None where there is none."""
+        if self.prcExt is None or self.curExt is None:
+            return None
+        return GivenPrice(self.prcExt, self.curExt, self.prcExtValTs)
+
+
+class SubmissionV1(GivenV1):
     """A new order."""
 
     extRef: Reference = Field(description="Your order id; tells a repeat.")
@@ -45,8 +69,8 @@ class SubmissionV1(BaseModel):
     dueTs: int | None = Field(default=None, ge=0, le=LATEST_MS, description="Promised for; epoch milliseconds.")
 
 
-class RequoteV1(BaseModel):
-    """A quote to be confirmed, or calculated for another model."""
+class RequoteV1(GivenV1):
+    """A quote to be confirmed, calculated for another model, or replaced by one from outside."""
 
     reqKey: Reference = Field(description="Tells a repeat.")
     mdlHash: Code | None = None
@@ -155,7 +179,7 @@ Number = Annotated[int, Path(ge=0, le=LARGEST, description="The vendor's number.
 async def submit(front: Caller, body: SubmissionV1, response: Response) -> OrderV1:
     """Take an order; the reference tells a repeat, which changes nothing."""
     wanted = Submission(body.extRef, body.prodCd, body.chn, body.mdlHash, body.mdlBytes, body.dueTs)
-    order, new = await front.orders.submit(wanted)
+    order, new = await front.orders.submit(wanted, body.given)
     response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
     return _order(order)
 
@@ -176,7 +200,7 @@ async def withdraw(front: Caller, number: Number) -> OrderV1:
 async def requote(front: Caller, number: Number, body: RequoteV1) -> OrderV1:
     """Confirm the price for another term, or calculate again for another model; `reqKey` tells a repeat."""
     find = partial(store.by_number, number=number)
-    return _order(await front.orders.requote(find, body.reqKey, body.mdlHash, body.mdlBytes))
+    return _order(await front.orders.requote(find, body.reqKey, body.mdlHash, body.mdlBytes, body.given))
 
 
 @v1.get("/orders/{number}", responses=_OF_ORDER, summary="One order")

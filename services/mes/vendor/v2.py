@@ -6,17 +6,26 @@ from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
 from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.routing import APIRoute
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from instrumentation.problems import responses
 from services.contract import Money, Status
 from services.mes.vendor import store
-from services.mes.vendor.access import LARGEST, Code, Front, Reference, problem, slowly
-from services.mes.vendor.model import Change, State, Submission, VendorOrder, VendorRefusal, milliseconds, moment_of
+from services.mes.vendor.access import LARGEST, Amount, Code, Currency, Front, Moment, Reference, problem, slowly
+from services.mes.vendor.model import (
+    Change,
+    GivenPrice,
+    State,
+    Submission,
+    VendorOrder,
+    VendorRefusal,
+    milliseconds,
+    moment_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -44,18 +53,46 @@ class ModelV2(BaseModel):
     bytes: int | None = Field(default=None, ge=0, le=LARGEST)
 
 
-class SubmissionV2(BaseModel):
+class PriceV2(BaseModel):
+    """A price from outside."""
+
+    amount: Amount
+    currency: Currency
+
+
+class GivenV2(BaseModel):
+    """A price from outside, if any: such an order is not calculated here."""
+
+    price: PriceV2 | None = None
+    valid_until: Moment | None = Field(default=None, description="Of the price; as usual if left out.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.price is None and self.valid_until is not None:
+            raise ValueError("`valid_until` comes with a `price` only")
+        return self
+
+    @property
+    def given(self) -> GivenPrice | None:
+        """The price, None where there is none."""
+        if self.price is None:
+            return None
+        until = None if self.valid_until is None else milliseconds(self.valid_until)
+        return GivenPrice(self.price.amount, self.price.currency, until)
+
+
+class SubmissionV2(GivenV2):
     """A new order."""
 
     id: Reference = Field(description="Your order id; tells a repeat.")
     product: Code
     channel: Code
     model: ModelV2 | None = None
-    promised_at: AwareDatetime | None = None
+    promised_at: Moment | None = None
 
 
-class RequoteV2(BaseModel):
-    """A quote to be confirmed, or calculated for another model."""
+class RequoteV2(GivenV2):
+    """A quote to be confirmed, calculated for another model, or replaced by one from outside."""
 
     request: Reference = Field(description="Tells a repeat.")
     model: ModelV2 | None = None
@@ -136,7 +173,7 @@ async def submit(front: Caller, body: SubmissionV2, response: Response) -> Order
     """Take an order; the id tells a repeat, which changes nothing."""
     due = None if body.promised_at is None else milliseconds(body.promised_at)
     wanted = Submission(body.id, body.product, body.channel, *_model(body.model), due)
-    order, new = await front.orders.submit(wanted)
+    order, new = await front.orders.submit(wanted, body.given)
     response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
     return _order(order)
 
@@ -157,7 +194,7 @@ async def withdraw(front: Caller, order: Id) -> OrderV2:
 async def requote(front: Caller, order: Id, body: RequoteV2) -> OrderV2:
     """Confirm the price for another term, or calculate again for another model; `request` tells a repeat."""
     find = partial(store.by_reference, reference=order)
-    return _order(await front.orders.requote(find, body.request, *_model(body.model)))
+    return _order(await front.orders.requote(find, body.request, *_model(body.model), body.given))
 
 
 @v2.get("/orders/{order}", responses=_OF_ORDER, summary="One order")

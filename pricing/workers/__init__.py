@@ -1,0 +1,1 @@
+"""The pricing workers: they take price commands by class, measure models in child processes, and answer."""

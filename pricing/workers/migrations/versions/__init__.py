@@ -1,0 +1,1 @@
+"""The revisions of that schema, one after another."""
