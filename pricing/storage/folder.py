@@ -67,7 +67,7 @@ class FolderStore:
     ) -> Stored:
         """Keep what the stream holds: never whole in memory, never half in place."""
         tally = Tally(sha256, size)
-        file = await asyncio.to_thread(self._begun)
+        file = await self._beginning()
         try:
             with file:
                 await _write(file, stream, tally)
@@ -78,6 +78,17 @@ class FolderStore:
             await asyncio.to_thread(Path(file.name).unlink, missing_ok=True)
             raise
         return stored
+
+    async def _beginning(self) -> IO[bytes]:
+        """Open a file to write to; whoever is cancelled meanwhile leaves none behind."""
+        opening = asyncio.create_task(asyncio.to_thread(self._begun))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            file = await opening
+            file.close()
+            await asyncio.to_thread(Path(file.name).unlink, missing_ok=True)
+            raise
 
     def _begun(self) -> IO[bytes]:
         handle, path = tempfile.mkstemp(dir=self._incoming)

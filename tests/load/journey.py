@@ -7,6 +7,7 @@ import contextlib
 import os
 import time
 import uuid
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,8 @@ from deploy.house import DATABASES, HOST, PORTS, House
 from deploy.supervisor import Supervisor
 from deploy.up import require_free
 from pricing.messages import PARTNER, PriceClass
+from services.bus import RabbitTransport
+from services.contract import STATUS_CHANGED, Status
 from services.demo.rings import Ring, design
 from tests.load.rings import HEAVY
 from tests.otlp import receiving
@@ -24,9 +27,10 @@ from tests.otlp import receiving
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from services.bus import Message
     from tests.load.workers import Ground
 
-LOOK_S: Final = 0.05
+LOOK_S: Final = 0.1
 PATIENCE_S: Final = 120.0
 ACCOUNTS: Final = 8
 PASSWORD: Final = "a long enough password"  # noqa: S105 - of made-up people on loopback
@@ -56,14 +60,17 @@ async def journey(ground: Ground, traffic: Traffic, say: Callable[[str], None]) 
         async with httpx.AsyncClient(base_url=SHOP, timeout=60, trust_env=False) as client:
             people = [await _account(client) for _ in range(ACCOUNTS)]
             rng = np.random.default_rng(11)
-            await _priced(client, people[0], "online", design(rng).stl())  # so that no start is counted
+            hearing = await Hearing.begun(ground.broker)
+            visit = Visit(client, hearing, people)
+            await _priced(visit, 0, "online", design(rng).stl())  # so that no start is counted
             classes = {
                 PriceClass.SHOP: (traffic.shop, traffic.shop_every_s),
                 PriceClass.PARTNER: (traffic.partner, traffic.partner_every_s),
                 PriceClass.HEAVY: (traffic.heavy, traffic.heavy_every_s),
             }
-            runs = [_coming(client, people, one, *much, rng) for one, much in classes.items()]
+            runs = [_coming(visit, one, *much, rng) for one, much in classes.items()]
             found = dict(zip(map(str, classes), await asyncio.gather(*runs), strict=True))
+            await hearing.stop()
         await asyncio.sleep(LAST_SPANS_S)
         order = found["shop"][-1][0]
         told = {name: _figures([seconds for _, seconds in rows]) for name, rows in found.items()}
@@ -92,8 +99,7 @@ async def _account(client: httpx.AsyncClient) -> dict[str, str]:
 
 
 async def _coming(
-    client: httpx.AsyncClient,
-    people: list[dict[str, str]],
+    visit: Visit,
     price_class: PriceClass,
     number: int,
     every_s: float,
@@ -105,7 +111,7 @@ async def _coming(
     for turn in range(number):
         await asyncio.sleep(rng.exponential(every_s))
         content = await asyncio.to_thread(_model, price_class, rng)
-        going.append(asyncio.create_task(_priced(client, people[turn % len(people)], channel, content)))
+        going.append(asyncio.create_task(_priced(visit, turn, channel, content)))
     return list(await asyncio.gather(*going))
 
 
@@ -115,17 +121,58 @@ def _model(price_class: PriceClass, rng: np.random.Generator) -> bytes:
     return design(rng).stl()
 
 
-async def _priced(client: httpx.AsyncClient, who: dict[str, str], channel: str, content: bytes) -> tuple[str, float]:
+async def _priced(visit: Visit, turn: int, channel: str, content: bytes) -> tuple[str, float]:
+    client, who = visit.client, visit.people[turn % len(visit.people)]
     began = time.monotonic()
     answer = await client.post("/models", content=_parts(content), headers=who)
     wish = {"model": answer.raise_for_status().json()["model"], "product": "ring", "channel": channel}
     key = {"Idempotency-Key": uuid.uuid4().hex}
     order: str = (await client.post("/orders", json=wish, headers=who | key)).raise_for_status().json()["order"]
+    heard = visit.hearing.of(order)
     (await client.post(f"/orders/{order}/submission", headers=who)).raise_for_status()
     async with asyncio.timeout(PATIENCE_S):
+        await heard.wait()
         while (await client.get(f"/orders/{order}", headers=who)).raise_for_status().json()["price"] is None:  # noqa: ASYNC110 - looks
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)  # the shop hears it a moment later than we
     return order, time.monotonic() - began
+
+
+@dataclass(frozen=True)
+class Visit:
+    """The shop's door, who hears of prices, and the headers of those who come."""
+
+    client: httpx.AsyncClient
+    hearing: Hearing
+    people: list[dict[str, str]]
+
+
+class Hearing:
+    """Hears from the bus which orders have a price, so that asking the shop all the time does not load it."""
+
+    def __init__(self, broker: str) -> None:
+        self._transport = RabbitTransport(broker)
+        self._priced: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._transport.listen(STATUS_CHANGED, self._heard)
+
+    @classmethod
+    async def begun(cls, broker: str) -> Hearing:
+        """Return one that hears."""
+        hearing = cls(broker)
+        await hearing._transport.start()
+        await hearing._transport.connected()
+        return hearing
+
+    def of(self, order: str) -> asyncio.Event:
+        """Return what is set when the order has a price."""
+        return self._priced[order]
+
+    def _heard(self, message: Message) -> None:
+        if message.data["status"] == Status.PRICE_CALCULATED:
+            self._priced[message.subject].set()
+
+    async def stop(self) -> None:
+        """Hear no more."""
+        await self._transport.close()
 
 
 async def _parts(content: bytes) -> AsyncIterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import tracemalloc
 from collections import Counter
@@ -149,6 +150,19 @@ async def test_an_upload_that_is_cancelled_leaves_nothing(store: ModelStore) -> 
         await putting
     assert await everything(store) == {}
     assert await left_over(store) == []
+
+
+async def test_an_upload_that_is_cancelled_before_it_has_begun_leaves_no_file(tmp_path: Path) -> None:
+    """At whichever moment: a file that was opened for nobody would be complained of later."""
+    store = create_store(str(tmp_path / "models"))
+    for turns in range(1, 6):
+        putting = asyncio.create_task(store.put(stream(SMALL)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        putting.cancel()
+        await asyncio.gather(putting, return_exceptions=True)
+        gc.collect()
+        assert not [path for path in (tmp_path / "models" / "incoming").iterdir() if path.is_file()]
 
 
 async def test_models_move_from_quarantine_to_hot_to_cold_and_never_back(store: ModelStore) -> None:
