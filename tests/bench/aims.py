@@ -47,6 +47,10 @@ AIMS: Final = (
         ("pricing", "layers of 1,000,000, kernel", "trimesh", "ratio_cpu"),
         1 / 12,
     ),
+    *(
+        Aim(f"a hundred quotes from kept measures in 0.2 s on {name}", ("pricing", "cached quote", name, "wall_s"), 0.2)
+        for name in ("sqlite", "postgresql")
+    ),
     Aim("a quote of 100 thousand triangles in 0.5 s", ("pricing", "quote of 100,000", "touchstone", "wall_s"), 0.5),
     Aim("a quote of 1 million triangles in 3 s", ("pricing", "quote of 1,000,000", "touchstone", "wall_s"), 3.0),
 )
