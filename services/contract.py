@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal  # noqa: TC003 - pydantic reads the annotations
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -96,6 +96,10 @@ class _Contract(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+# What a model may be drawn in, where its file does not say.
+DrawnIn = Literal["mm", "cm", "m", "inch"]
+
+
 class Money(_Contract):
     """An amount, written as a decimal text, and its currency (ISO 4217)."""
 
@@ -113,6 +117,7 @@ class OrderFacts(_Contract):
     model: str | None = Field(default=None, description="SHA-256 of the 3D model's bytes, in hex.")
     model_bytes: int | None = Field(default=None, ge=0, description="The size of that model, where it is known.")
     alloy: str | None = Field(default=None, description="What it is cast in; the house's own choice if left out.")
+    unit: DrawnIn | None = Field(default=None, description="What the model is drawn in.")
     item: str | None = Field(default=None, description="The catalogue item, where the order is for one.")
     promised_at: AwareDatetime | None = None
 

@@ -72,7 +72,7 @@ def read_header(file: IO[bytes]) -> Header:
             case ["element", name, count] if count.isdecimal() and len(count) < 16:
                 elements.append(Element(name, int(count)))
             case ["property", "list", length, value, name] if elements and order:
-                elements[-1].properties.append(Property(name, _type(value, order), _type(length, order)))
+                elements[-1].properties.append(Property(name, _type(value, order), _count_type(length, order)))
             case ["property", value, name] if elements and order:
                 elements[-1].properties.append(Property(name, _type(value, order)))
             case ["end_header"] if order:
@@ -82,6 +82,13 @@ def read_header(file: IO[bytes]) -> Header:
             case _:
                 raise unreadable(f"The PLY header has a line that cannot be read: `{' '.join(words)[:60]}`")
     raise unreadable("The PLY header has no end")
+
+
+def _count_type(name: str, order: str) -> np.dtype[np.generic]:
+    found = _type(name, order)
+    if found.kind not in "iu":
+        raise unreadable(f"The PLY header counts a list in numbers that are not whole: `{name[:20]}`")
+    return found
 
 
 def _type(name: str, order: str) -> np.dtype[np.generic]:

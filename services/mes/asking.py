@@ -69,7 +69,7 @@ class Asking:
 
     async def _ask(self, connection: AsyncConnection, order: Order, cause: str, model: str) -> None:
         facts = order.facts
-        known = {"channel": facts.channel, "alloy": facts.alloy, "model_bytes": facts.model_bytes}
+        known = {"channel": facts.channel, "alloy": facts.alloy, "model_bytes": facts.model_bytes, "unit": facts.unit}
         wanted = PriceCalculate(model=model, reply_to=QUEUE, **known)
         queue = class_of(facts.channel, facts.model_bytes).queue
         message = await self.bus.send(connection, queue, PRICE_CALCULATE, order.id, wanted.document())

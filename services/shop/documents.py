@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from services.contract import Money, Status  # noqa: TC001 - pydantic reads the annotations
+from services.contract import DrawnIn, Money, Status  # noqa: TC001 - pydantic reads the annotations
 from services.shop.model import Product, in_order
 from services.shop.words import WORDS
 
@@ -96,6 +96,7 @@ class NewOrder(_Request):
     alloy: Alloy | None = Field(
         default=None, description="What it is cast in; ours to choose if left out.", examples=["14k-yellow-gold"]
     )
+    unit: DrawnIn | None = Field(default=None, description="What the model is drawn in, if the file does not say it.")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -157,6 +158,7 @@ class Order(OrderLine):
     channel: str
     model: str | None
     alloy: str | None = Field(default=None, description="What it is cast in, where that was chosen.")
+    unit: DrawnIn | None = Field(default=None, description="What the model is drawn in, where that was said.")
     note: str | None
     valid_until: datetime | None = Field(description="Until when the price holds.")
     problems: list[str] = Field(default=[], description="What pricing found on the model.")
@@ -182,6 +184,7 @@ _MORE: Final = (
     "channel",
     "model",
     "alloy",
+    "unit",
     "note",
     "valid_until",
     "picture",

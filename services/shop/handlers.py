@@ -39,7 +39,7 @@ async def status_changed(connection: AsyncConnection, message: Message) -> None:
 
 def _begun(message: Message, said: StatusChanged) -> dict[str, Any]:
     facts = said.order
-    names = ("channel", "product", "customer", "customer_name", "model", "alloy", "item")
+    names = ("channel", "product", "customer", "customer_name", "model", "alloy", "unit", "item")
     return {"id": message.subject, "placed_at": message.time, **{name: getattr(facts, name) for name in names}}
 
 

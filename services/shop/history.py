@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from services.bus import Message
 
-_FACTS: Final = ("channel", "product", "customer", "customer_name", "model", "alloy", "item")
+_FACTS: Final = ("channel", "product", "customer", "customer_name", "model", "alloy", "unit", "item")
 _SAID: Final = ("status", "progress", "price", "valid_until", "reason", "by", "problems", "picture")
 
 

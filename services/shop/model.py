@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from services.contract import FINAL, Money, OrderFacts, Status
+from services.contract import FINAL, DrawnIn, Money, OrderFacts, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Crockford's base 32 without 0 and 1 (https://www.crockford.com/base32.html): nothing that is misread or misheard.
 LETTERS: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LENGTH: Final = 8
+UNITS: Final[dict[DrawnIn, str]] = {"mm": "Millimetres", "cm": "Centimetres", "m": "Metres", "inch": "Inches"}
 PRICING: Final = frozenset({Status.PRICE_CALCULATING, Status.PRICE_FAILED, Status.PRICE_CALCULATED})
 
 
@@ -63,6 +64,7 @@ class Wish:
     channel: str = "online"
     note: str | None = None
     alloy: str | None = None
+    unit: DrawnIn | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Order:
     product: str
     model: str | None
     alloy: str | None
+    unit: DrawnIn | None
     item: str | None
     note: str | None
     placed_at: datetime
@@ -121,6 +124,7 @@ class Order:
             customer_name=self.customer_name,
             model=self.model,
             alloy=self.alloy,
+            unit=self.unit,
             item=self.item,
             promised_at=self.promised_at,
         )
@@ -197,10 +201,13 @@ def new_order_id(choose: Callable[[str], str] = secrets.choice) -> str:
     return f"{letters[: _LENGTH // 2]}-{letters[_LENGTH // 2 :]}"
 
 
+_CHOICES: Final = frozenset({"alloy", "unit"})
+
+
 def fingerprint(wish: dict[str, Any]) -> str:
     """Return what tells one request from another: SHA-256 of its JSON.
 
-    An alloy that was not chosen is left out, as it was before there was a choice: remembered requests stay the same.
+    A choice that was not made is left out, as it was before there was one: remembered requests stay the same.
     """
-    wish = {name: value for name, value in wish.items() if name != "alloy" or value is not None}
+    wish = {name: value for name, value in wish.items() if name not in _CHOICES or value is not None}
     return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()

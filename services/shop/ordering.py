@@ -221,6 +221,7 @@ def _facts(customer: Customer, wish: Wish, item: Item | None, model_bytes: int |
         model=item.model if item else wish.model,
         model_bytes=model_bytes,
         alloy=wish.alloy,
+        unit=wish.unit,
         item=wish.item,
     )
 

@@ -19,7 +19,7 @@ from services.auth.people import Person
 from services.shop import documents
 from services.shop.api import KEY, LONGEST_KEY, Caller, OrderId, customer_of, history, service_of
 from services.shop.customers import address_of, customers_of
-from services.shop.model import Customer, Product, Wish
+from services.shop.model import UNITS, Customer, Product, Wish
 from services.shop.rendering import PageRoute, page
 from services.shop.timeline import steps, told
 from services.shop.uploads import LIMITED_HERE, file_of, is_form
@@ -130,6 +130,7 @@ async def _new_order_page(
         "given": given,
         "products": list(Product),
         "alloys": service.ordering.alloys,
+        "units": UNITS,
         "largest_mb": service.settings.largest_model_bytes // 2**20,
         "promise_days": service.settings.promise_days,
     }
@@ -156,7 +157,7 @@ async def new_order(request: Request, person: SignedIn) -> Response:
 
 
 async def _place(service: Service, caller: Customer, form: FormData, given: dict[str, str]) -> str:
-    wish = {name: given[name] for name in ("item", "product", "note", "alloy") if given.get(name)}
+    wish = {name: given[name] for name in ("item", "product", "note", "alloy", "unit") if given.get(name)}
     if "item" not in wish:
         file = file_of(form, "model")
         if file is None:

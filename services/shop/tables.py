@@ -76,6 +76,7 @@ orders = Table(
     Column("product", Text, nullable=False),
     Column("model", Text),
     Column("alloy", Text),
+    Column("unit", Text),
     Column("item", Text),
     Column("note", Text),
     Column("placed_at", Moment, nullable=False),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pricing.loading import load
-from pricing.refusals import Refusal
+from pricing.refusals import Refusal, RefusalCode
 from pricing.surface import Format
 from pricing.units import Unit
 
@@ -257,6 +257,17 @@ def test_obj_negative_indices_continued_lines_and_curves(tmp_path: Path) -> None
         "Curved surfaces left out, as they are no polygons: 1.",
         "Faces left out, as they have fewer than three corners: 1.",
     )
+
+
+@pytest.mark.parametrize("order", ["binary_big_endian", "ascii"])
+def test_a_ply_whose_lists_are_counted_in_fractions_is_refused(tmp_path: Path, order: str) -> None:
+    """Found by fuzzing: such a count may be no number at all."""
+    header = f"ply\nformat {order} 1.0\nelement face 11\nproperty list float int vertex_indices\nend_header\n"
+    file = tmp_path / "a.ply"
+    file.write_bytes(header.encode() + b"\x7f\xc0\x00\x00" * 40)
+    with pytest.raises(Refusal, match="counts a list in numbers that are not whole: `float`") as refused:
+        load(file)
+    assert refused.value.code is RefusalCode.UNREADABLE
 
 
 def test_a_ply_of_strips_turns_every_second_triangle(tmp_path: Path) -> None:

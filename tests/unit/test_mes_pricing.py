@@ -110,7 +110,7 @@ async def test_a_model_is_priced_by_the_workers_and_made_by_the_vendor_at_that_p
     [
         ({"channel": "online", "model_bytes": HEAVY_BYTES}, "pricing-shop"),
         ({"channel": "online"}, "pricing-shop"),
-        ({"channel": "b2b", "alloy": "bronze"}, "pricing-partner"),
+        ({"channel": "b2b", "alloy": "bronze", "unit": "cm"}, "pricing-partner"),
         ({"channel": "b2b", "model_bytes": HEAVY_BYTES + 1}, "pricing-heavy"),
     ],
 )

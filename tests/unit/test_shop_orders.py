@@ -115,26 +115,32 @@ async def test_an_order_that_cannot_be_met_is_one_sentence(tmp_path: Path) -> No
 
 
 async def test_what_pricing_must_know_goes_along_with_the_order(tmp_path: Path) -> None:
-    """The model's size and the chosen alloy; the customer is told the alloy again."""
+    """The model's size, the chosen alloy and unit; the customer is told of these again."""
     async with running(tmp_path) as shop:
         _, headers = await shop.customer()
         model = await shop.upload(headers)
-        order = (await shop.order(headers, item=None, model=model, alloy="14k-yellow-gold")).json()["order"]
-        assert (await shop.get(f"/orders/{order}", headers))["alloy"] == "14k-yellow-gold"
+        order = (await shop.order(headers, item=None, model=model, alloy="14k-yellow-gold", unit="inch")).json()[
+            "order"
+        ]
+        told = await shop.get(f"/orders/{order}", headers)
+        assert (told["alloy"], told["unit"]) == ("14k-yellow-gold", "inch")
         await shop.client.post(f"/orders/{order}/submission", headers=headers)
         async with shop.service.database.reading() as connection:
             told = [json.loads(data) for data in (await connection.scalars(select(outbox.c.data))).all()]
         facts = [said["order"] for said in told if said.get("status")]
         assert len(facts) == 2
-        assert {(one["model"], one["model_bytes"], one["alloy"]) for one in facts} == {
-            (model, len(MODEL), "14k-yellow-gold")
-        }
+        known = {(one["model"], one["model_bytes"], one["alloy"], one["unit"]) for one in facts}
+        assert known == {(model, len(MODEL), "14k-yellow-gold", "inch")}
 
 
-def test_a_wish_without_an_alloy_is_told_apart_as_before_there_was_a_choice() -> None:
+def test_a_wish_without_a_choice_is_told_apart_as_before_there_was_one() -> None:
     """Requests that are remembered from before get their first answer still."""
     wish = {"item": "plain-band", "product": "ring"}
-    assert fingerprint({**wish, "alloy": None}) == fingerprint(wish) != fingerprint({**wish, "alloy": "bronze"})
+    assert (
+        fingerprint({**wish, "alloy": None, "unit": None})
+        == fingerprint(wish)
+        != fingerprint({**wish, "alloy": "bronze"})
+    )
 
 
 async def test_an_order_without_a_key_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pricing.materials import DEFAULT_MATERIALS
 from pricing.storage import Area
 from services.contract import CRM, MES, OWNER, SHOP, Status
 from services.shop.alloys import alloys
-from services.shop.model import Product
+from services.shop.model import UNITS, Product
 from services.shop.seed import PIECES
 from services.shop.words import WORDS
 from tests.unit.test_shop import MODEL, PRICE, detail_of, running
@@ -243,11 +243,12 @@ async def test_a_picture_is_its_own_customers_and_of_the_price_that_counts(tmp_p
         assert "no such picture" in detail_of(await shop.client.get(at, headers=ada), 404)
 
 
-async def test_an_alloy_is_chosen_where_a_model_is_brought(tmp_path: Path) -> None:
+async def test_alloy_and_unit_are_chosen_where_a_model_is_brought(tmp_path: Path) -> None:
     async with running(tmp_path) as shop:
         client = await _browser(shop)
         form = await client.get("/new")
-        assert re.findall(r'<option value="([^"]+)"(?: selected)?>', form.text)[len(Product) :] == list(alloys())
+        options = re.findall(r'<option value="([^"]*)"(?: selected)?>', form.text)
+        assert options == ["", *UNITS, *Product, *alloys()]
         assert "Sterling silver 925" in _text(form)
         assert 'name="alloy"' not in (await client.get("/new?item=hoops")).text
         given = {"product": "ring", "key": "k", "alloy": "bronze"}

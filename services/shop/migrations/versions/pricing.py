@@ -1,4 +1,4 @@
-"""What pricing says of an order: its alloy, the problems that were found, and a picture."""
+"""What pricing says of an order: its alloy, its unit, the problems that were found, and a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the columns; of orders of the past nothing of it is known."""
-    op.add_column("orders", sa.Column("alloy", sa.Text))
+    for name in ("alloy", "unit"):
+        op.add_column("orders", sa.Column(name, sa.Text))
     for table in ("orders", "order_statuses"):
         for name in ("problems", "picture"):
             op.add_column(table, sa.Column(name, sa.Text))
@@ -24,4 +25,5 @@ def downgrade() -> None:
     for table in ("order_statuses", "orders"):
         for name in ("picture", "problems"):
             op.drop_column(table, name)
-    op.drop_column("orders", "alloy")
+    for name in ("unit", "alloy"):
+        op.drop_column("orders", name)
