@@ -281,8 +281,8 @@ async def get_picture(
 ) -> StreamingResponse:
     """Return the model of an order of the caller's own as a PNG, with the spots marked that need a look."""
     service = service_of(request)
-    picture = await service.ordering.picture(caller, order)
-    if picture is None or of not in (None, picture):
+    picture = await service.ordering.picture(caller, order, of)
+    if picture is None:
         raise _no_picture(order)
     try:
         size = await service.objects.size(picture)

@@ -165,13 +165,18 @@ class Ordering:
         async with self.database.reading() as connection:
             return await _described(connection, customer, order)
 
-    async def picture(self, customer: Customer, order: str) -> str | None:
-        """Return the name of the picture of an order of the customer's own, None where there is none."""
+    async def picture(self, customer: Customer, order: str, of: str | None) -> str | None:
+        """Return the name of the picture of an order of the customer's own, None where there is none.
+
+        ``of``: one that the order has or had: a page may ask for it when the order is priced anew already.
+        """
         async with self.database.reading() as connection:
             own = await store.order_of(connection, customer.id, order)
-        if own is None:
-            raise unknown(order)
-        return own.picture
+            if own is None:
+                raise unknown(order)
+            if of is None:
+                return own.picture
+            return of if of in {one.picture for one in await store.heard_of(connection, order)} else None
 
     async def history(
         self, customer: Customer, before: tuple[datetime, str] | None, limit: int

@@ -1,4 +1,4 @@
-"""What pricing says of an order: size and alloy of its model, the problems that were found, and a picture."""
+"""What pricing says of an order: size, alloy and unit of its model, the problems that were found, and a picture."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ depends_on = None
 def upgrade() -> None:
     """Add the columns; of orders of the past nothing of it is known."""
     op.add_column("files", sa.Column("model_bytes", sa.BigInteger))
-    for name in ("alloy", "problems", "picture"):
+    for name in ("alloy", "unit", "problems", "picture"):
         op.add_column("files", sa.Column(name, sa.Text))
