@@ -23,7 +23,7 @@ from services.crm.rules import Standing  # noqa: TC001 - FastAPI reads the annot
 FOLDER: Final = Path(__file__).parent / "templates"
 ON_A_PAGE: Final = 25
 _POLICY: Final = "Content-Security-Policy"
-HEADERS: Final = PAGE_HEADERS | {_POLICY: f"{PAGE_HEADERS[_POLICY]}; img-src 'self'"}
+HEADERS: Final = PAGE_HEADERS | {_POLICY: f"{PAGE_HEADERS[_POLICY]}; img-src 'self' data:"}
 WHAT: Final = {
     "approval": (Action.APPROVE, "approved by hand"),
     "rejection": (Action.REJECT, None),

@@ -54,7 +54,10 @@ class Person:
         self.home = house.address(where)
         self.complaints: list[str] = []
         own = tuple(house.address(name) for name in ("shop", "crm", "mes", "issuer", "pricing"))
-        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.on(
+            "console",
+            lambda said: self.complaints.append(f"{said.text} {said.location}") if said.type == "error" else None,
+        )
         self.page.on("response", lambda answer: self.complaints.append(answer.url) if answer.status >= 400 else None)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda asked: None if asked.url.startswith(own) else self.complaints.append(asked.url))
