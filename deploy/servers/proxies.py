@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
 from deploy.servers.ports import free_port
-from deploy.servers.processes import Absent, Child, Server
+from deploy.servers.processes import Child, Server
+from deploy.servers.programs import program
 from instrumentation.errors import TouchstoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 _PROGRAM: Final = "toxiproxy-server"
 # A standing toxic that does nothing (toxicity 0) but make Toxiproxy close connections by a TCP reset: it decides how a
@@ -77,7 +76,7 @@ class Toxiproxy(Server):
     def __init__(self, home: Path, port: int) -> None:
         super().__init__(home)
         self.port = port
-        self._program = program()
+        self._program = program(_PROGRAM, "Toxiproxy")
         self._http = httpx.Client(base_url=self.url, timeout=10, trust_env=False)
 
     @property
@@ -120,20 +119,6 @@ def toxiproxy(home: Path, port: int | None = None) -> Iterator[Toxiproxy]:
         yield server
     finally:
         server.close()
-
-
-def program() -> str:
-    """Return Toxiproxy's program: the one on PATH, else the one that deploy/parts built. Raises Absent."""
-    built = cache() / "bin"
-    found = shutil.which(_PROGRAM) or shutil.which(_PROGRAM, path=str(built))
-    if found is None:
-        raise Absent(f"Toxiproxy ({_PROGRAM}) is neither on PATH nor in {built}; deploy/parts builds it where Go is")
-    return found
-
-
-def cache() -> Path:
-    """Return the folder of what deploy/parts builds."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "touchstone"
 
 
 def _checked(answer: httpx.Response) -> None:

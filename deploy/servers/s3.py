@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
 from deploy.servers.ports import free_port
-from deploy.servers.processes import Absent, Child, Server
-from deploy.servers.proxies import cache
+from deploy.servers.processes import Child, Server
+from deploy.servers.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +34,7 @@ class S3Server(Server):
         self.port = port
         self._root = home / "buckets"
         self.access_key, self.secret = secrets.token_hex(10), secrets.token_hex(20)
-        self._program = program()
+        self._program = program(_PROGRAM, "the S3 server")
         self._http = httpx.Client(base_url=self.endpoint, timeout=10, trust_env=False)
 
     @property
@@ -102,12 +101,3 @@ def s3(home: Path, port: int | None = None) -> Iterator[S3Server]:
         yield server
     finally:
         server.close()
-
-
-def program() -> str:
-    """Return the gateway's program: the one on PATH, else the one that deploy/parts built. Raises Absent."""
-    built = cache() / "bin"
-    found = shutil.which(_PROGRAM) or shutil.which(_PROGRAM, path=str(built))
-    if found is None:
-        raise Absent(f"the S3 server {_PROGRAM} is neither on PATH nor in {built}; deploy/parts builds it where Go is")
-    return found

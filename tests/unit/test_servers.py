@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.servers import Absent, broker, free_port, free_ports, postgresql, proxies
+from deploy.servers import Absent, broker, free_port, free_ports, postgresql, programs, proxies
 from deploy.servers.broker import Ports
 from instrumentation.errors import TouchstoneError
 from tests.parts import started
@@ -73,7 +73,7 @@ def test_what_is_absent_is_named_with_where_it_was_sought(tmp_path: Path, monkey
     with pytest.raises(Absent, match=f"PostgreSQL .* is neither on PATH nor in {tmp_path}/none"):
         postgresql.programs(tmp_path / "none")
     with pytest.raises(Absent, match=f"Toxiproxy .* is neither on PATH nor in {tmp_path}/touchstone/bin"):
-        proxies.program()
+        programs.program("toxiproxy-server", "Toxiproxy")
 
 
 def test_an_absent_part_skips_its_tests_and_fails_them_in_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
