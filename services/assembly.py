@@ -14,7 +14,6 @@ from services.auth.guard import guard
 from services.auth.headers import SAFE, SafeHeaders
 from services.auth.problem_pages import show_problems
 from services.bus import EmbeddedTransport, RabbitTransport
-from services.contract import CONSUMERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -51,9 +50,12 @@ class Service(Protocol):
         """Say why the service cannot work, None where it can."""
 
 
-def transport_of(bus: str | None, queues: int) -> Transport:
-    """Return the way to the broker at an address; without one, the embedded bus of one process."""
-    return EmbeddedTransport() if bus is None else RabbitTransport(bus, dict.fromkeys(CONSUMERS, queues))
+def transport_of(bus: str | None, consumers: Mapping[str, int]) -> Transport:
+    """Return the way to the broker at an address; without one, the embedded bus of one process.
+
+    ``consumers``: who hears the events that the service publishes, each with its number of queues.
+    """
+    return EmbeddedTransport() if bus is None else RabbitTransport(bus, consumers)
 
 
 def consuming(telemetry: Telemetry, consumer: str) -> Callable[[Message], AbstractContextManager[object]]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
-from fastapi import Depends, FastAPI
+from fastapi import Depends
 
-from instrumentation import FASTAPI_TELEMETRY, configure, current_traceparent, instrument, log_as_json, problems
+from instrumentation import configure, current_traceparent, log_as_json
 from pricing.materials import DEFAULT_MATERIALS, load_materials
 from pricing.sandbox import Child
 from pricing.storage import create_store
@@ -29,36 +27,32 @@ from pricing.workers.scheduling import Fair
 from pricing.workers.shelf import Shelf
 from pricing.workers.tools import Tools
 from pricing.workers.working import Worker
+from services.assembly import VERSION, begin_app, consuming, finish_app, transport_of
 from services.auth.gates import require
-from services.auth.guard import guard
-from services.auth.headers import SafeHeaders
 from services.auth.people import Role
-from services.auth.problem_pages import show_problems
 from services.auth.settings import AuthSettings, create_access
-from services.bus import BUS_MIGRATIONS, Bus, Database, EmbeddedTransport, RabbitTransport
+from services.bus import BUS_MIGRATIONS, Bus, Database
 from services.bus.bus import new_id, utc_now
 from services.bus.metrics import register as register_metrics
 from services.bus.operations import router as bus_operations
 from services.resilience import serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
+    from fastapi import FastAPI
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from instrumentation import Telemetry
     from pricing.storage import ModelStore
     from pricing.workers.settings import Settings
     from services.auth.access import Access
-    from services.bus import Message, Transport
+    from services.bus import Transport
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations" / "versions"
-VERSION: Final = metadata.version("touchstone-sla")
 NAME: Final = "pricing"  # of the service and its inbox
 SOURCE: Final = "/pricing"
-LARGEST_BODY: Final = 1024 * 1024
 LOOK_EVERY_S: Final = 2.0
 WATCHERS: Final = require(Role.SRE, Role.SERVICE)
 LOG: Final = logging.getLogger("touchstone.pricing")
@@ -110,11 +104,7 @@ class Service:
 
     async def ready(self) -> str | None:
         """Say why the service cannot work, None where it can."""
-        try:
-            await self.tools.read(store.queues)
-        except Exception:  # noqa: BLE001 - whatever it is, the answer is the same
-            return "the database does not answer"
-        return None
+        return await self.database.trouble()
 
     async def _look(self) -> None:
         """Look at what waits, for the metrics: no scrape reads the database."""
@@ -143,7 +133,8 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
     or materials are wrong.
     """
     own = transport is None
-    transport = transport or _transport(settings.bus)
+    # It publishes no events, and what it answers goes to a queue that the asker has made: nobody hears it.
+    transport = transport or transport_of(settings.bus, {})
     client = client or httpx.AsyncClient()
     own_store = models is None
     models = models or create_store(str(settings.models))
@@ -168,7 +159,7 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
         clock=clock,
         new_id=new_id,
         traceparent=current_traceparent,
-        consuming=_consuming(telemetry),
+        consuming=consuming(telemetry, NAME),
     )
     register_metrics(bus, telemetry.registry)
     tools = Tools(database, desk, models, telemetry, metrics, clock)
@@ -194,56 +185,13 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
     )
 
 
-def _transport(bus: str | None) -> Transport:
-    # No topology: it publishes no events, and what it answers goes to a queue that the asker has made.
-    return EmbeddedTransport() if bus is None else RabbitTransport(bus)
-
-
-def _consuming(telemetry: Telemetry) -> Callable[[Message], AbstractContextManager[object]]:
-    def entered(message: Message) -> AbstractContextManager[object]:
-        return telemetry.consuming(
-            f"process {message.type}",
-            order=message.subject,
-            traceparent=message.traceparent,
-            destination=NAME,
-            message=message.id,
-        )
-
-    return entered
-
-
 def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     """Return the app: probes, metrics, and the bus for those who run it. Raises BadInput where settings are wrong."""
     service = service or create_service(settings)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        try:
-            await service.start()
-            LOG.info("ready")
-            yield
-        finally:
-            await service.stop()
-            LOG.info("stopped")
-
-    app = FastAPI(
-        title="Touchstone pricing",
-        summary="The workers that measure 3D models and price them.",
-        version=VERSION,
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-        telemetry=FASTAPI_TELEMETRY,
-        max_body_size=LARGEST_BODY,
-    )
-    app.state.service, app.state.access = service, service.access
-    problems.install(app)
-    show_problems(app)
+    app = begin_app("Touchstone pricing", "The workers that measure 3D models and price them.", service)
     app.include_router(bus_operations(service.bus, [Depends(WATCHERS)]))
-    problems.describe(app)
-    guard(app, ("/openapi.json",))
-    app.add_middleware(SafeHeaders)
-    instrument(app, NAME, service.ready, service.telemetry)
+    finish_app(app, NAME, service)
     return app
 
 

@@ -117,6 +117,15 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    async def trouble(self) -> str | None:
+        """Say in words for people why nothing can be read now, None where it can."""
+        try:
+            async with self.reading() as connection:
+                await connection.execute(text("SELECT 1"))
+        except Exception:  # noqa: BLE001 - whatever it is, the answer is the same
+            return "the database does not answer"
+        return None
+
     async def close(self) -> None:
         """Close every connection and let go of the lock."""
         self._open = False

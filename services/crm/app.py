@@ -20,8 +20,7 @@ from services.bus import BUS_MIGRATIONS, Bus, Database
 from services.bus.bus import new_id, utc_now
 from services.bus.metrics import register as register_metrics
 from services.bus.operations import router as bus_operations
-from services.contract import CRM
-from services.crm import store
+from services.contract import CONSUMERS, CRM
 from services.crm.api import WATCHERS, manage, read, watch
 from services.crm.handlers import COMMANDS, EVENTS, Desk, bound
 from services.crm.pages import pages
@@ -87,12 +86,7 @@ class Service:
 
     async def ready(self) -> str | None:
         """Say why the desk cannot work, None where it can."""
-        try:
-            async with self.database.reading() as connection:
-                await store.alive(connection)
-        except Exception:  # noqa: BLE001 - whatever it is, the answer is the same
-            return "the database does not answer"
-        return None
+        return await self.database.trouble()
 
 
 def create_service(
@@ -109,7 +103,7 @@ def create_service(
     """
     rules = load_rules(settings.rules)
     own = transport is None
-    transport = transport or transport_of(settings.bus, settings.queues)
+    transport = transport or transport_of(settings.bus, dict.fromkeys(CONSUMERS, settings.queues))
     auth, client = auth or AuthSettings(), client or httpx.AsyncClient()
     telemetry = configure(NAME, version=VERSION)
     database = Database(settings.database, BUS_MIGRATIONS, MIGRATIONS)

@@ -207,11 +207,6 @@ async def count_of(connection: AsyncConnection, customer: str) -> int:
     return int(await connection.scalar(query) or 0)
 
 
-async def alive(connection: AsyncConnection) -> bool:
-    """Whether the database answers."""
-    return bool(await connection.scalar(text("SELECT 1")))
-
-
 def _file(row: RowMapping) -> File:
     known = {name: row[name] for name in _FACTS}
     price = Money(amount=row["amount"], currency=row["currency"]) if row["currency"] else None

@@ -21,8 +21,7 @@ from services.bus import BUS_MIGRATIONS, Bus, Database
 from services.bus.bus import new_id, utc_now
 from services.bus.metrics import register as register_metrics
 from services.bus.operations import router as bus_operations
-from services.contract import MES
-from services.mes import store
+from services.contract import CONSUMERS, MES
 from services.mes.adapter import KEY_HEADER, Vendor
 from services.mes.api import WATCHERS, lead, watch, work
 from services.mes.asking import QUEUE, Asking
@@ -105,12 +104,7 @@ class Service:
 
     async def ready(self) -> str | None:
         """Say why the service cannot work, None where it can."""
-        try:
-            async with self.database.reading() as connection:
-                await store.feed_position(connection)
-        except Exception:  # noqa: BLE001 - whatever it is, the answer is the same
-            return "the database does not answer"
-        return None
+        return await self.database.trouble()
 
 
 def _hired(setting: Any) -> Operator:
@@ -135,7 +129,7 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
     Raises BadInput where settings are wrong.
     """
     own = transport is None
-    transport = transport or transport_of(settings.bus, settings.queues)
+    transport = transport or transport_of(settings.bus, dict.fromkeys(CONSUMERS, settings.queues))
     auth, client = auth or AuthSettings(), client or httpx.AsyncClient()
     telemetry = configure(NAME, version=VERSION)
     entering = partial(_entering, telemetry)

@@ -30,9 +30,8 @@ from services.auth.settings import AuthSettings, create_access
 from services.bus import BUS_MIGRATIONS, Bus, Database, operations
 from services.bus import metrics as bus_metrics
 from services.bus.bus import utc_now
-from services.contract import CATALOGUE_CHANGED, SHOP
+from services.contract import CATALOGUE_CHANGED, CONSUMERS, SHOP
 from services.resilience import serving
-from services.shop import store
 from services.shop.alloys import alloys
 from services.shop.api import api, open_api
 from services.shop.catalogue import Catalogue
@@ -132,12 +131,7 @@ class Service:
 
     async def ready(self) -> str | None:
         """Say why the service cannot do its work, None where it can."""
-        try:
-            async with self.database.reading() as connection:
-                await store.alive(connection)
-        except Exception:  # noqa: BLE001 - whatever it is, nothing can be answered
-            return "the database does not answer"
-        return None
+        return await self.database.trouble()
 
 
 def create_service(
@@ -156,7 +150,7 @@ def create_service(
     """
     telemetry = configure(NAME, version=VERSION)
     database = Database(settings.database, BUS_MIGRATIONS, MIGRATIONS)
-    carrier = transport or transport_of(settings.bus, settings.queues)
+    carrier = transport or transport_of(settings.bus, dict.fromkeys(CONSUMERS, settings.queues))
     bus = Bus(
         database,
         carrier,

@@ -224,8 +224,3 @@ async def end_request(connection: AsyncConnection, customer: str, key: str, answ
 async def forget_requests(connection: AsyncConnection, customer: str, before: datetime) -> None:
     """Forget a customer's requests of long ago."""
     await connection.execute(delete(requests).where(requests.c.customer == customer, requests.c.at < before))
-
-
-async def alive(connection: AsyncConnection) -> bool:
-    """Whether the database answers."""
-    return bool(await connection.scalar(select(1)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 ROOMS: Final = ("instrumentation", "collectors", "alerts", "dashboards", "services", "pricing", "deploy", "tests")
-BLOCKS: Final = ("services.bus", "services.auth", "services.resilience")
+BLOCKS: Final = ("services.bus", "services.auth", "services.resilience", "services.assembly")
 SERVICES: Final = ("services.shop", "services.crm", "services.mes", "services.partners")
 # Room (or part of one) -> what of ours it may import. The longest matching name decides.
 MAY_IMPORT: Final = {
@@ -32,13 +32,11 @@ MAY_IMPORT: Final = {
     "services": ("instrumentation",),
     "services.contract": (),
     "services.columns": (),
-    "services.assembly": ("instrumentation", *BLOCKS, "services.contract"),
-    **dict.fromkeys(
-        SERVICES, ("instrumentation", "pricing", *BLOCKS, "services.contract", "services.assembly", "services.columns")
-    ),
+    **dict.fromkeys(SERVICES, ("instrumentation", "pricing", *BLOCKS, "services.contract", "services.columns")),
     "services.demo": ("instrumentation", "pricing", *BLOCKS, *SERVICES, "services.contract"),
     "services.console": ("instrumentation", "pricing", "services", "collectors"),
     **dict.fromkeys(BLOCKS, ("instrumentation",)),
+    "services.assembly": ("instrumentation", *BLOCKS),
     "touchstone": (*ROOMS,),
     "tests": (*ROOMS, "touchstone"),
 }
