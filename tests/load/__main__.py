@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from instrumentation.errors import TouchstoneError
 from tests.bench.machine import facts
 from tests.load.fairness import Flood, fairness
-from tests.load.journey import Traffic, journey
+from tests.load.journey import PATIENCE_S, Traffic, journey
 from tests.load.scaling import Haul, scaling
 from tests.load.workers import Ground, ground
 
@@ -72,6 +72,11 @@ def failures(found: dict[str, Any]) -> list[str]:
             told.append("one worker and two do not find the same prices")
         if scaled["ratio"] < RATIO:
             told.append(f"two workers do {scaled['ratio']} times what one does; it must be {RATIO}")
+    told += [
+        f"{one['without_price']} orders of the class {name} had no price within {PATIENCE_S:.0f} s"
+        for name, one in found.get("journey", {}).items()
+        if name != "trace" and one["without_price"]
+    ]
     return told
 
 

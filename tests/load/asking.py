@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pricing.messages import (
     PARTNER,
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from services.bus import Message
     from tests.load.workers import Ground
-
-QUEUE: Final = "asker"
 
 
 @dataclass
@@ -50,19 +48,21 @@ class Asked:
 class Asker:
     """Asks and hears. All that was asked is in ``asked``, by the request's id."""
 
-    def __init__(self, database: str, broker: str) -> None:
+    def __init__(self, name: str, database: str, broker: str) -> None:
+        # A queue of its own: what one before it had not yet confirmed would be delivered to it again.
+        self.queue = name
         self.asked: dict[str, Asked] = {}
         self.progress: dict[str, list[float]] = {}
         self._heard = asyncio.Event()
         self._database = Database(database, BUS_MIGRATIONS)
         self._transport = RabbitTransport(broker)
         heard = {PRICE_CALCULATED: self._answered, PRICE_REFUSED: self._answered, PRICE_PROGRESSED: self._progressed}
-        self._bus = Bus(self._database, self._transport, source="/asker", consumer=QUEUE, commands={QUEUE: heard})
+        self._bus = Bus(self._database, self._transport, source="/asker", consumer=name, commands={name: heard})
 
     @classmethod
     async def begun(cls, ground: Ground, name: str) -> Asker:
         """Return one that is connected, with a database of its own."""
-        asker = cls(await ground.database(name), ground.broker)
+        asker = cls(name, await ground.database(name), ground.broker)
         await asker._database.start()
         await asker._bus.start()
         await asker._transport.connected()
@@ -77,7 +77,7 @@ class Asker:
     async def ask(self, order: str, model: str, price_class: PriceClass, alloy: str | None = None) -> str:
         """Ask for a price; return the request's id."""
         channel = PARTNER if price_class == PriceClass.PARTNER else "online"
-        wanted = PriceCalculate(model=model, reply_to=QUEUE, channel=channel, alloy=alloy)
+        wanted = PriceCalculate(model=model, reply_to=self.queue, channel=channel, alloy=alloy)
         send = partial(self._send, order, price_class, wanted)
         request: str = await self._database.write(send)
         self.asked[request].at = time.monotonic()

@@ -46,9 +46,9 @@ class Traffic:
     shop: int = 200
     partner: int = 200
     heavy: int = 20
-    shop_every_s: float = 1.0
-    partner_every_s: float = 1.0
-    heavy_every_s: float = 10.0
+    shop_every_s: float = 2.5
+    partner_every_s: float = 2.5
+    heavy_every_s: float = 25.0
 
 
 async def journey(ground: Ground, traffic: Traffic, say: Callable[[str], None]) -> dict[str, Any]:
@@ -72,7 +72,7 @@ async def journey(ground: Ground, traffic: Traffic, say: Callable[[str], None]) 
             found = dict(zip(map(str, classes), await asyncio.gather(*runs), strict=True))
             await hearing.stop()
         await asyncio.sleep(LAST_SPANS_S)
-        order = found["shop"][-1][0]
+        order = next(order for order, seconds in reversed(found["shop"]) if seconds is not None)
         told = {name: _figures([seconds for _, seconds in rows]) for name, rows in found.items()}
         return told | {"trace": trace(backend.spans(), order)}
 
@@ -104,8 +104,8 @@ async def _coming(
     number: int,
     every_s: float,
     rng: np.random.Generator,
-) -> list[tuple[str, float]]:
-    """Have so many orders come at random; return (order, seconds to its price) of each."""
+) -> list[tuple[str, float | None]]:
+    """Have so many orders come at random; return (order, seconds to its price, None where none came) of each."""
     channel = PARTNER if price_class == PriceClass.PARTNER else "online"
     going = []
     for turn in range(number):
@@ -121,7 +121,7 @@ def _model(price_class: PriceClass, rng: np.random.Generator) -> bytes:
     return design(rng).stl()
 
 
-async def _priced(visit: Visit, turn: int, channel: str, content: bytes) -> tuple[str, float]:
+async def _priced(visit: Visit, turn: int, channel: str, content: bytes) -> tuple[str, float | None]:
     client, who = visit.client, visit.people[turn % len(visit.people)]
     began = time.monotonic()
     answer = await client.post("/models", content=_parts(content), headers=who)
@@ -130,10 +130,13 @@ async def _priced(visit: Visit, turn: int, channel: str, content: bytes) -> tupl
     order: str = (await client.post("/orders", json=wish, headers=who | key)).raise_for_status().json()["order"]
     heard = visit.hearing.of(order)
     (await client.post(f"/orders/{order}/submission", headers=who)).raise_for_status()
-    async with asyncio.timeout(PATIENCE_S):
-        await heard.wait()
-        while (await client.get(f"/orders/{order}", headers=who)).raise_for_status().json()["price"] is None:  # noqa: ASYNC110 - looks
-            await asyncio.sleep(LOOK_S)  # the shop hears it a moment later than we
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await heard.wait()
+            while (await client.get(f"/orders/{order}", headers=who)).raise_for_status().json()["price"] is None:  # noqa: ASYNC110 - looks
+                await asyncio.sleep(LOOK_S)  # the shop hears it a moment later than we
+    except TimeoutError:
+        return order, None
     return order, time.monotonic() - began
 
 
@@ -180,10 +183,12 @@ async def _parts(content: bytes) -> AsyncIterator[bytes]:
         yield content[begin : begin + (1 << 18)]
 
 
-def _figures(seconds: list[float]) -> dict[str, Any]:
+def _figures(waits: list[float | None]) -> dict[str, Any]:
+    seconds = [one for one in waits if one is not None]
     p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
     return {
-        "orders": len(seconds),
+        "orders": len(waits),
+        "without_price": len(waits) - len(seconds),
         "p50_s": round(float(p50), 3),
         "p95_s": round(float(p95), 3),
         "p99_s": round(float(p99), 3),
