@@ -34,6 +34,8 @@ MISSING_PATIENCE_US: Final = 30 * SECOND  # for a model that is ordered and not 
 HEAVY_TRIANGLES: Final = 150_000
 SLAB_CHUNKS: Final = 8
 SLABBED_TRIANGLES: Final = SLAB_CHUNKS * CHUNK  # what is larger is measured in slabs, by any worker
+# A binary STL of as many: what is that large is prepared for slabs unseen, or a child would read it twice.
+SLABBED_BYTES: Final = 50 * SLABBED_TRIANGLES
 
 
 class Stage(StrEnum):

@@ -24,6 +24,7 @@ from pricing.workers.failing import Failing
 from pricing.workers.model import (
     OPEN,
     RENEW_S,
+    SLABBED_BYTES,
     SLABBED_TRIANGLES,
     Claim,
     Measuring,
@@ -137,6 +138,8 @@ class Run:
 
     async def _measure(self) -> None:
         size = await self.bench.size(self.measuring.model)
+        if size > SLABBED_BYTES:
+            raise _Changed(Stage.PREPARE, PriceClass.HEAVY)
         if not self.claim.heavy and heavy(model_bytes=size):
             raise _Changed(Stage.MEASURE, PriceClass.HEAVY)
         await self._drawn(await self.bench.measure(self.measuring, self._heard, self._marks))

@@ -43,6 +43,11 @@ class Tools:
         async with self.database.reading() as connection:
             return await look(connection)
 
+    async def glance(self, look: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Look into the database by one statement, as often as every moment."""
+        async with self.database.glancing() as connection:
+            return await look(connection)
+
     async def discard(self, spent: Sequence[str]) -> None:
         """Delete working objects. What cannot be deleted now goes with its day."""
         with contextlib.suppress(OSError):

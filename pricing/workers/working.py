@@ -80,7 +80,7 @@ class Worker:
 
     async def turn(self) -> bool:
         """Make one choice and follow it: light work to its end, heavy for a slice; return whether there was any."""
-        waiting = set(await self.tools.read(partial(claims.waiting, now=self.tools.now())))
+        waiting = set(await self.tools.glance(partial(claims.waiting, now=self.tools.now())))
         if self._slow is not None:
             waiting.add(PriceClass.HEAVY)
         while waiting:

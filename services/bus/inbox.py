@@ -156,7 +156,7 @@ class Inbox:
 
     async def retry_due(self) -> Received:
         """Try again what is due."""
-        async with self.database.reading() as connection:
+        async with self.database.glancing() as connection:
             bodies = await store.due(connection, self.consumer, self.clock(), RETRIED_AT_ONCE)
         return await self.receive(bodies)
 

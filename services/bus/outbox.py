@@ -64,6 +64,7 @@ _UNSENT: Final = {
         "JOIN bus_outbox o ON o.position = p.position ORDER BY p.turn, p.number LIMIT :limit"
     ),
 }
+_ANY_UNSENT: Final = text("SELECT EXISTS (SELECT 1 FROM bus_pending WHERE due_at <= :now)")
 _SENT: Final = {
     "postgresql": text(
         "DELETE FROM bus_pending WHERE number IN "
@@ -165,6 +166,11 @@ def _message(entry: Entry, sequence: int | None) -> Message:
     return Message(
         entry.id, entry.source, entry.type, entry.subject, entry.time, entry.data, sequence, entry.traceparent
     )
+
+
+async def any_unsent(connection: AsyncConnection, now: int) -> bool:
+    """Whether a message is due, be it that another relay has it."""
+    return bool(await connection.scalar(_ANY_UNSENT, {"now": now}))
 
 
 async def unsent(connection: AsyncConnection, now: int, limit: int) -> list[Unsent]:

@@ -47,7 +47,9 @@ class Relay:
             confirmed = await self._send(unsent)
             await self.database.write(lambda connection: self._settle(connection, unsent, confirmed))
             return len(confirmed)
-        return await self.database.write(self._claimed)
+        async with self.database.glancing() as connection:
+            waiting = await outbox.any_unsent(connection, self.clock())
+        return await self.database.write(self._claimed) if waiting else 0
 
     async def _claimed(self, connection: AsyncConnection) -> int:
         unsent = await outbox.unsent(connection, self.clock(), self.window)

@@ -93,8 +93,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         ("heavy", 20),
         ("shop", 100),
         ("workers", 2),
-        ("models", 12),
-        ("rounds", 2),
+        ("models", 24),
+        ("rounds", 3),
         ("orders", 200),
     ):
         parser.add_argument(f"--{name}", type=int, default=usual, help=f"how many (default {usual:,})")

@@ -64,7 +64,7 @@ class Asker:
         """Return one that is connected, with a database of its own."""
         asker = cls(name, await ground.database(name), ground.broker)
         await asker._database.start()
-        await asker._bus.start()
+        await asker._bus.start(relay=False)
         await asker._transport.connected()
         return asker
 
@@ -81,6 +81,8 @@ class Asker:
         send = partial(self._send, order, price_class, wanted)
         request: str = await self._database.write(send)
         self.asked[request].at = time.monotonic()
+        # At once, and by nobody who looks again and again: the cores are for the workers.
+        await self._bus.relay.once()
         return request
 
     async def _send(
