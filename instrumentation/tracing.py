@@ -10,6 +10,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
+from opentelemetry import context
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
     from opentelemetry.sdk.trace.export import SpanExporter
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
@@ -112,3 +114,24 @@ def trace_requests(app: FastAPI, provider: TracerProvider) -> None:
     )
     # It patches background tasks for the whole process, with the tracer of whichever app came first.
     BackgroundTask.__call__ = unpatched  # type: ignore[method-assign]
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: Apart(build())  # type: ignore[method-assign]
+
+
+class Apart:
+    """ASGI middleware, the outermost: each request begins with an empty context, and knows what its headers say.
+
+    A server that has paused reading a large body resumes it in the context of that request; whatever comes next on the
+    connection would be taken for a part of it, of its trace and its order.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        token = context.attach(context.Context())
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            context.detach(token)
