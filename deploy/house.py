@@ -6,7 +6,9 @@ import secrets
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +27,12 @@ SERVICES: Final = ("shop", "crm", "mes", "pricing")
 DATABASES: Final = ("collector", *SERVICES)
 POSTGRES_PORT: Final = 8432
 RABBIT_PORT: Final = 8472
+PROMETHEUS_PORT: Final = 8409
+ALERTMANAGER_PORT: Final = 8410
 CLIENT: Final = "touchstone"
 SYSTEMS: Final = Path(__file__).parent / "systems.yaml"
+SCRAPING: Final = Path(__file__).parent / "prometheus.yaml"
+GENERATED: Final = Path(__file__).parents[1] / "alerts" / "generated"
 
 
 @dataclass(frozen=True)
@@ -88,3 +94,26 @@ class House:
     def _relay(self, service: str) -> Part:
         command = (sys.executable, "-m", "touchstone", "serve", "relay", service)
         return Part(f"relay-{service}", command, self.environment(), None)
+
+
+def prometheus_configuration(broker: str, generated: Path = GENERATED, *, alertmanager: bool) -> dict[str, Any]:
+    """Return what the house's Prometheus does. ``broker``: host:port of its metrics.
+
+    ``generated``: where the rules lie, if there are any; ``alertmanager``: whether there is one to tell.
+    """
+    config: dict[str, Any] = yaml.safe_load(SCRAPING.read_text(encoding="utf-8"))
+    rules = generated / Path(config["rule_files"][0]).name
+    config["rule_files"] = [str(rules)] if rules.exists() else []
+    if not alertmanager:
+        del config["alerting"]
+        config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] != "alertmanager"]
+    for job in config["scrape_configs"]:
+        if job["job_name"].startswith("rabbitmq"):
+            job["static_configs"] = [{"targets": [broker]}]
+    return config
+
+
+def alertmanager_configuration(generated: Path = GENERATED) -> Path | None:
+    """Return the file that says who is told of what; None where there is none yet."""
+    path = generated / "alertmanager.yaml"
+    return path if path.exists() else None

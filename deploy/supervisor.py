@@ -8,15 +8,28 @@ import os
 import signal
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import httpx
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from deploy.house import DATABASES, HOST, PORTS, POSTGRES_PORT, RABBIT_PORT, House, Part
-from deploy.servers import PostgresServer, RabbitServer, postgres, rabbitmq
+from deploy.house import (
+    ALERTMANAGER_PORT,
+    DATABASES,
+    HOST,
+    PORTS,
+    POSTGRES_PORT,
+    PROMETHEUS_PORT,
+    RABBIT_PORT,
+    House,
+    Part,
+    alertmanager_configuration,
+    prometheus_configuration,
+)
+from deploy.servers import Absent, PostgresServer, RabbitServer, alertmanager, postgres, prometheus, rabbitmq
 from deploy.servers.processes import Child
 from instrumentation.errors import TouchstoneError
 
@@ -25,11 +38,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.place import Place
-    from deploy.servers import Server
+    from deploy.servers import AlertmanagerServer, PrometheusServer, Server
 
 PATIENCE_S: Final = 120.0
 LOOK_S: Final = 1.0
 CALM_S: Final = 30.0
+# Of the house's Prometheus: three windows of four weeks. What is older, the collector's database tells.
+RETENTION: Final = timedelta(days=90)
 
 
 class Supervisor:
@@ -40,8 +55,15 @@ class Supervisor:
     ) -> None:
         self.parts, self.folder, self.logs, self.calm_s = parts, folder, logs, calm_s
         self.children: dict[str, Child] = {}
-        self._servers = {server.name: server for server in servers}
-        self._begun = dict.fromkeys(self._servers, time.monotonic())
+        self._servers: dict[str, Server] = {}
+        self._begun: dict[str, float] = {}
+        for server in servers:
+            self.watch(server)
+
+    def watch(self, server: Server) -> None:
+        """Hold up one more server, which runs already."""
+        self._servers[server.name] = server
+        self._begun[server.name] = time.monotonic()
 
     def start(self) -> None:
         """Start every part, and wait for each that says when it is ready."""
@@ -121,6 +143,32 @@ def _servers(folder: Path) -> Iterator[tuple[PostgresServer, RabbitServer]]:
         yield database, broker
 
 
+@contextlib.contextmanager
+def monitors(folder: Path, broker: str) -> Iterator[list[AlertmanagerServer | PrometheusServer]]:
+    """Run Alertmanager and Prometheus over the house; one that this machine does not have is noted and left out.
+
+    ``broker``: host:port of the broker's metrics.
+    """
+    running: list[AlertmanagerServer | PrometheusServer] = []
+    with contextlib.ExitStack() as stack:
+        with _or_without():
+            config = alertmanager_configuration()
+            running.append(stack.enter_context(alertmanager(folder / "alertmanager", ALERTMANAGER_PORT, config=config)))
+        with _or_without():
+            asked = prometheus_configuration(broker, alertmanager=bool(running))
+            home = folder / "prometheus"
+            running.append(stack.enter_context(prometheus(home, PROMETHEUS_PORT, config=asked, retention=RETENTION)))
+        yield running
+
+
+@contextlib.contextmanager
+def _or_without() -> Iterator[None]:
+    try:
+        yield
+    except Absent as reason:
+        _note(f"going on without it: {reason}")
+
+
 def run(place: Place) -> None:
     """Hold up the house until told to stop. Raises TouchstoneError where a part of it does not start."""
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -131,10 +179,14 @@ def run(place: Place) -> None:
         supervisor = Supervisor(house.parts(), place.folder, place.logs, (database, broker))
         try:
             supervisor.start()
-            place.tell(house.environment(), _addresses(database, broker))
-            while True:
-                time.sleep(LOOK_S)
-                supervisor.look()
+            with monitors(place.folder, urlsplit(broker.prometheus).netloc) as watching:
+                for server in watching:
+                    supervisor.watch(server)
+                found = {server.name: server.url for server in watching}
+                place.tell(house.environment(), _addresses(database, broker) | found)
+                while True:
+                    time.sleep(LOOK_S)
+                    supervisor.look()
         finally:
             place.forget()
             supervisor.stop()

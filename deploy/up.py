@@ -16,15 +16,24 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from deploy.house import HOST, PORTS, POSTGRES_PORT, RABBIT_PORT
+from deploy.house import ALERTMANAGER_PORT, HOST, PORTS, POSTGRES_PORT, PROMETHEUS_PORT, RABBIT_PORT
 from deploy.place import Place, usual_folder
+from deploy.servers import Absent
+from deploy.servers.alertmanager import program as alertmanager_program
+from deploy.servers.prometheus import program as prometheus_program
 from deploy.supervisor import run
 from instrumentation.errors import TouchstoneError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ALL_PORTS: Final = {**PORTS, "PostgreSQL": POSTGRES_PORT, "RabbitMQ": RABBIT_PORT}
+ALL_PORTS: Final = {
+    **PORTS,
+    "PostgreSQL": POSTGRES_PORT,
+    "RabbitMQ": RABBIT_PORT,
+    "Prometheus": PROMETHEUS_PORT,
+    "Alertmanager": ALERTMANAGER_PORT,
+}
 # What a killed supervisor leaves behind ends by itself within these seconds.
 LEFTOVERS_S: Final = 10.0
 LOOK_S: Final = 0.2
@@ -106,11 +115,23 @@ def _directions(place: Place, heading: str, addresses: Mapping[str, str]) -> str
     return "\n".join(
         [
             heading,
-            *(f"  {name:<12}{address}" for name, address in addresses.items()),
+            *(f"  {name:<14}{address}" for name, address in addresses.items()),
+            *(f"Goes on without: {reason}" for name, reason in absences().items() if name not in addresses),
             f"Logs are in {place.logs}. For the command line: source {place.environment}",
             f"`make down` stops it; data stays in {place.folder}.",
         ]
     )
+
+
+def absences() -> dict[str, str]:
+    """Return what the house goes without on this machine, and why."""
+    found = {}
+    for name, program in (("Prometheus", prometheus_program), ("Alertmanager", alertmanager_program)):
+        try:
+            program()
+        except Absent as reason:
+            found[name] = str(reason)
+    return found
 
 
 def stop(place: Place) -> None:

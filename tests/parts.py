@@ -7,20 +7,38 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
 
 from deploy import servers
 from deploy.servers import free_port
+from deploy.servers.programs import cache, program
+from tests.promlib import promlib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from deploy.servers import RabbitServer, S3Server, Toxiproxy
+    from deploy.servers import AlertmanagerServer, PrometheusServer, RabbitServer, S3Server, Toxiproxy
+    from tests.promlib import Promlib
 
-__all__ = ["free_port", "postgres", "rabbitmq", "s3", "started", "toxiproxy"]
+__all__ = [
+    "amtool",
+    "chromium",
+    "free_port",
+    "grafana_schema",
+    "pint",
+    "postgres",
+    "promtool",
+    "rabbitmq",
+    "running_alertmanager",
+    "running_prometheus",
+    "running_promlib",
+    "s3",
+    "started",
+    "toxiproxy",
+]
 
 Running = TypeVar("Running")
 
@@ -66,6 +84,55 @@ def chromium() -> str:
         if (found := shutil.which(name)) is not None:
             return found
     return absent("no Chromium here; install the package `chromium`")
+
+
+def promtool() -> str:
+    """Return the program that checks and tests Prometheus' rules; skip or fail as `chromium` does."""
+    return _on_path("promtool", "prometheus")
+
+
+def amtool() -> str:
+    """Return the program that checks Alertmanager's configuration; skip or fail as `chromium` does."""
+    return _on_path("amtool", "prometheus-alertmanager")
+
+
+def _on_path(name: str, package: str) -> str:
+    return shutil.which(name) or absent(f"no {name} here; install the package `{package}`")
+
+
+def pint() -> str:
+    """Return the linter of rules; skip or fail as `chromium` does."""
+    try:
+        return program("pint", "the linter of rules")
+    except servers.Absent as reason:
+        absent(str(reason))
+
+
+def grafana_schema() -> Path:
+    """Return a folder whose node_modules hold @grafana/schema and typescript; skip or fail as `chromium` does."""
+    folder = cache() / "grafana-schema"
+    if shutil.which("node") is None or not (folder / "node_modules" / "@grafana" / "schema").is_dir():
+        absent(f"no node, or no @grafana/schema in {folder}; deploy/parts installs it where npm is")
+    return folder
+
+
+def running_prometheus(
+    config: Mapping[str, Any] | None = None, **options: Any
+) -> AbstractContextManager[PrometheusServer]:
+    """Run Prometheus in a folder of its own; the rest as `deploy.servers.prometheus` has it."""
+    return _in_a_folder(lambda home: servers.prometheus(home, config=config, **options))
+
+
+def running_alertmanager(
+    config: Path | Mapping[str, Any] | None = None,
+) -> AbstractContextManager[AlertmanagerServer]:
+    """Run Alertmanager in a folder of its own."""
+    return _in_a_folder(lambda home: servers.alertmanager(home, config=config))
+
+
+def running_promlib(prometheus: str, interval: str = "15s") -> AbstractContextManager[Promlib]:
+    """Run Grafana's query backend over the Prometheus at an address. ``interval``: as its data source says."""
+    return _in_a_folder(lambda home: promlib(home, prometheus, interval))
 
 
 @contextlib.contextmanager

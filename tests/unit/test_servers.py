@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from deploy.house import PORTS as HOUSE_PORTS
+from deploy.house import alertmanager_configuration, prometheus_configuration
 from deploy.servers import Absent, broker, free_port, free_ports, postgresql, programs, proxies
+from deploy.servers.alertmanager import program as alertmanager_program
 from deploy.servers.broker import Ports
+from deploy.servers.prometheus import configuration
+from deploy.servers.prometheus import program as prometheus_program
+from deploy.up import absences
 from instrumentation.errors import TouchstoneError
 from tests.parts import started
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[2]
 PORTS = Ports(amqp=20001, management=20002, prometheus=20003, distribution=20004, epmd=20005)
 
 
@@ -74,6 +80,66 @@ def test_what_is_absent_is_named_with_where_it_was_sought(tmp_path: Path, monkey
         postgresql.programs(tmp_path / "none")
     with pytest.raises(Absent, match=f"Toxiproxy .* is neither on PATH nor in {tmp_path}/touchstone/bin"):
         programs.program("toxiproxy-server", "Toxiproxy")
+    with pytest.raises(Absent, match=r"promtool.* is not on PATH; deploy/parts installs the package prometheus"):
+        prometheus_program("promtool")
+    with pytest.raises(Absent, match=r"Alertmanager .* is not on PATH; deploy/parts installs prometheus-alertmanager"):
+        alertmanager_program()
+    assert {*absences()} == {"Prometheus", "Alertmanager"}
+
+
+def test_alertmanager_is_found_by_its_own_name_and_by_debians(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("prometheus-alertmanager", "alertmanager"):
+        (tmp_path / name).touch(mode=0o755)
+        assert alertmanager_program() == str(tmp_path / name)
+
+
+def scraped(config: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the addresses of every job."""
+    jobs = config["scrape_configs"]
+    return {job["job_name"]: [one for static in job["static_configs"] for one in static["targets"]] for job in jobs}
+
+
+def test_prometheus_scrapes_every_process_of_the_house_that_answers_http() -> None:
+    """One job a service, whatever the number of its processes; the issuer has no metrics."""
+    jobs = scraped(prometheus_configuration("127.0.0.1:20003", alertmanager=True))
+    bought = {job: jobs.pop(job) for job in ("rabbitmq", "rabbitmq-queues", "prometheus", "alertmanager")}
+    assert bought["rabbitmq"] == bought["rabbitmq-queues"] == ["127.0.0.1:20003"]
+    expected: dict[str, list[str]] = {}
+    for name, port in HOUSE_PORTS.items():
+        if name != "issuer":
+            expected.setdefault(name.partition("-")[0], []).append(f"127.0.0.1:{port}")
+    assert jobs == expected
+
+
+def test_without_rules_or_alertmanager_the_house_is_scraped_all_the_same(tmp_path: Path) -> None:
+    config = prometheus_configuration("127.0.0.1:20003", tmp_path, alertmanager=False)
+    assert config["rule_files"] == []
+    assert "alerting" not in config
+    assert "alertmanager" not in scraped(config)
+    assert alertmanager_configuration(tmp_path) is None
+    for name in ("rules.yaml", "alertmanager.yaml"):
+        (tmp_path / name).touch()
+    whole = prometheus_configuration("127.0.0.1:20003", tmp_path, alertmanager=True)
+    assert whole["rule_files"] == [str(tmp_path / "rules.yaml")]
+    assert whole["alerting"]["alertmanagers"][0]["static_configs"] == [{"targets": scraped(whole)["alertmanager"]}]
+    assert alertmanager_configuration(tmp_path) == tmp_path / "alertmanager.yaml"
+
+
+def test_a_configuration_scrapes_and_evaluates_at_one_interval() -> None:
+    made = configuration({"shop": ["127.0.0.1:1"]}, [Path("/r.yaml")], "127.0.0.1:2", timedelta(seconds=0.5))
+    assert made["global"] == {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"}
+    assert made["rule_files"] == ["/r.yaml"]
+    assert scraped(made) == {"shop": ["127.0.0.1:1"]}
+    assert made["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": ["127.0.0.1:2"]}]}]
+    assert "alerting" not in configuration()
+
+
+def test_the_types_that_check_dashboards_are_of_the_grafana_that_they_are_built_for() -> None:
+    """The same version of @grafana/schema as of grafana-foundation-sdk."""
+    built = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("grafana-foundation-sdk==")[1].split('"')[0]
+    parts = (ROOT / "deploy" / "parts").read_text(encoding="utf-8")
+    assert f"schema_version={built.partition('!')[2]} " in parts
 
 
 def test_an_absent_part_skips_its_tests_and_fails_them_in_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
