@@ -6,9 +6,11 @@ It knows the house (settings.py), not the promise file: what goes wrong here is 
 from collectors.simulation.house import StatusChange, simulate
 from collectors.simulation.logs import cloudevents, write_cloudevents, write_csv
 from collectors.simulation.scenario import Scenario, Slowdown, parse_slowdown
-from collectors.simulation.settings import HOUSE, REPORTED_BY, STAGES, House, Status
+from collectors.simulation.settings import BUSY, FREE, HOUSE, REPORTED_BY, STAGES, House, Status
 
 __all__ = [
+    "BUSY",
+    "FREE",
     "HOUSE",
     "REPORTED_BY",
     "STAGES",

@@ -1,4 +1,4 @@
-"""When people are on duty: a week of shifts, repeated. Moments and durations are whole microseconds (int).
+"""When people are on duty: a week of shifts, repeated, save on holidays. Moments and durations are whole microseconds.
 
 Moments count from a Monday, 00:00. Whole numbers make a simulated moment the same on every machine.
 """
@@ -24,9 +24,12 @@ class Shift(NamedTuple):
 
 
 class Calendar:
-    """The duty hours of a group of servers; moments are microseconds since a Monday, 00:00."""
+    """The duty hours of a group of servers; moments are microseconds since a Monday, 00:00.
 
-    def __init__(self, shifts: tuple[Shift, ...]) -> None:
+    ``holidays``: days since that Monday on which nobody is there.
+    """
+
+    def __init__(self, shifts: tuple[Shift, ...], holidays: tuple[int, ...] = ()) -> None:
         spans = sorted(
             (day * DAY + shift.opens * HOUR, day * DAY + shift.closes * HOUR)
             for shift in shifts
@@ -37,6 +40,8 @@ class Calendar:
         self._closes = [closes for _, closes in merged]
         # duty time of the week that lies before each span, and of the whole week at the end
         self._before = list(accumulate((closes - opens for opens, closes in merged), initial=0))
+        missed = [(day, _on(merged, day)) for day in sorted(holidays)]
+        self._missed = _merge([(day * DAY + a, day * DAY + b) for day, spans in missed for a, b in spans])
 
     @property
     def hours_per_week(self) -> float:
@@ -56,14 +61,33 @@ class Calendar:
 
     def next_open(self, moment: int) -> int:
         """Return the first moment on duty, this one or later."""
+        moment = self._next_open(moment)
+        for begin, end in self._missed:
+            if begin <= moment < end:
+                moment = self._next_open(end)
+        return moment
+
+    def after(self, moment: int, work: int) -> int:
+        """Return the moment at which this much duty time has passed (work rests off duty)."""
+        done = self._after(moment, work)
+        missed = 0
+        while (lost := self._lost(moment, done)) > missed:
+            missed = lost
+            done = self._after(moment, work + missed)
+        return done
+
+    def _lost(self, begin: int, end: int) -> int:
+        """Return the duty time that holidays take from [begin, end)."""
+        return sum(max(min(end, last) - max(begin, first), 0) for first, last in self._missed)
+
+    def _next_open(self, moment: int) -> int:
         week, within = divmod(moment, WEEK)
         span = bisect_right(self._closes, within)
         if span == len(self._closes):
             return (week + 1) * WEEK + self._opens[0]
         return week * WEEK + max(within, self._opens[span])
 
-    def after(self, moment: int, work: int) -> int:
-        """Return the moment at which this much duty time has passed (work rests off duty)."""
+    def _after(self, moment: int, work: int) -> int:
         week, within = divmod(moment, WEEK)
         span = max(bisect_right(self._opens, within) - 1, 0)
         done = self._before[span] + max(min(within, self._closes[span]) - self._opens[span], 0)
@@ -76,10 +100,17 @@ class Calendar:
 
 def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Join spans that touch, so that a handover between two shifts is no closing time."""
-    merged = [spans[0]]
+    merged = spans[:1]
     for opens, closes in spans[1:]:
         if opens <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(closes, merged[-1][1]))
         else:
             merged.append((opens, closes))
     return merged
+
+
+def _on(spans: list[tuple[int, int]], day: int) -> list[tuple[int, int]]:
+    """Return the duty hours of a weekday, from its midnight on."""
+    midnight = day % 7 * DAY
+    clipped = [(max(opens - midnight, 0), min(closes - midnight, DAY)) for opens, closes in spans]
+    return [(opens, closes) for opens, closes in clipped if opens < closes]

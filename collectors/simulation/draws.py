@@ -8,7 +8,7 @@ Modeling and Analysis, 11.2), and a longer log begins with the shorter one.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -62,30 +62,39 @@ def stream(seed: int, concern: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(crc32(concern.encode()),))))
 
 
-def draw_lives(house: House, seed: int, orders: list[Order]) -> Draws:
+class Paces(NamedTuple):
+    """What the work of each group takes against the house's own figures (1: the same)."""
+
+    workers: float = 1.0
+    sales: float = 1.0
+    workshop: float = 1.0
+    packers: float = 1.0
+
+
+def draw_lives(house: House, seed: int, orders: list[Order], paces: Paces) -> Draws:
     """Draw all that can happen to these orders, each concern from its own stream."""
     draws = Draws(seed, len(orders))
     b2b = np.array([order.channel == "b2b" for order in orders], dtype=np.bool_)
     shop_dialogue = (1 - house.b2b_share * house.b2b_dialogue) / (1 - house.b2b_share)
     patience = np.where(b2b, house.b2b_dialogue, shop_dialogue)
     efforts = {product.name: product.effort for product in house.products}
-    effort = np.array([efforts[order.product] for order in orders], dtype=np.float64)
+    effort = np.array([efforts[order.product] for order in orders], dtype=np.float64) * paces.workshop
     # A partner's system needs seconds from INITIATED to SUBMITTED.
     draws.add_duration("configuring", house.configuring, np.where(b2b, 0.01, 1.0))
     draws.add_duration("upload", house.upload)
     draws.add_duration("repair mesh", house.repair_mesh)
-    draws.add_duration(PRICING, house.pricing)
+    draws.add_duration(PRICING, house.pricing, paces.workers)
     draws.add_duration("dialogue", house.dialogue, patience)
     draws.add_duration("second dialogue", house.dialogue, patience * house.second_dialogue)
-    draws.add_duration("approving", house.approving)
+    draws.add_duration("approving", house.approving, paces.sales)
     draws.add_duration("answer", house.answer)
     draws.add_duration("material", house.material)
     draws.add_duration("second material", house.material, house.second_material)
     draws.add_duration(MANUFACTURING, house.manufacturing, effort)
     draws.add_duration("inspection", house.inspection)
-    draws.add_duration("polishing", house.polishing)
+    draws.add_duration("polishing", house.polishing, paces.workshop)
     draws.add_duration("hallmarking", house.hallmarking)
-    draws.add_duration(PACKING, house.packing)
+    draws.add_duration(PACKING, house.packing, paces.packers)
     draws.add_duration("closing", house.closing)
     draws.add_chance("price fails", house.price_fails)
     draws.add_chance("rejected", house.rejected)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from collectors.simulation.calendars import DAY, Calendar
 from collectors.simulation.demand import Order, draw_orders
-from collectors.simulation.draws import ATTEMPTS, draw_lives
+from collectors.simulation.draws import ATTEMPTS, Paces, draw_lives
 from collectors.simulation.servers import Agenda, Claim, Process, Servers
 from collectors.simulation.settings import (
     APPROVAL,
@@ -79,6 +79,7 @@ class _Run:
         self._end = begin + scenario.days * DAY
         self._house = house
         self._agenda = Agenda()
+        self._holidays = tuple((day - self._monday.date()).days for day in house.holidays if day >= self._monday.date())
         self._workers, self._sales, self._workshop, self._packers = (
             self._staff(staff, scenario.orders_per_day)
             for staff in (house.workers, house.sales, house.workshop, house.packers)
@@ -89,7 +90,7 @@ class _Run:
             entry = _Slow(since, slow.factor, slow.added // _MICROSECOND)
             self._slow.setdefault(slow.stage, []).append(entry)
         self._orders = draw_orders(house, scenario.seed, scenario.orders_per_day, begin, self._end)
-        self._draws = draw_lives(house, scenario.seed, self._orders)
+        self._draws = draw_lives(house, scenario.seed, self._orders, self._paces(scenario.orders_per_day))
         self._status: dict[str, Status] = {}
         self._log: list[StatusChange] = []
 
@@ -101,8 +102,18 @@ class _Run:
             self._log.clear()
 
     def _staff(self, staff: Staff, orders_per_day: float) -> Servers:
-        calendar = Calendar(staff.shifts)
+        calendar = Calendar(staff.shifts, self._holidays if staff.rests else ())
         return Servers(staff.servers(orders_per_day, calendar.hours_per_week), calendar, self._agenda)
+
+    def _paces(self, orders_per_day: float) -> Paces:
+        house = self._house
+        groups = ((house.workers, self._workers), (house.sales, self._sales), (house.workshop, self._workshop))
+        return Paces(
+            *(
+                staff.pace(orders_per_day, servers.calendar.hours_per_week)
+                for staff, servers in (*groups, (house.packers, self._packers))
+            )
+        )
 
     def _arrivals(self) -> Process:
         for order in self._orders:
@@ -130,7 +141,7 @@ class _Run:
         """Price the model, again after each failure and repair."""
         for attempt in range(ATTEMPTS):
             wait = self._draws.duration("repair mesh" if attempt else "upload", order, attempt)
-            priority = REWORK_FIRST if attempt else _priority(order)
+            priority = self._turn(order, again=attempt > 0)
             now = yield from self._wait(PRICE_QUEUE, self._workers, now, wait, priority)
             self._enter(order, Status.PRICE_CALCULATING, now)
             now = yield from self._work(PRICING, self._workers, now, self._draws.duration(PRICING, order, attempt))
@@ -144,7 +155,7 @@ class _Run:
         """Let a manager approve, reject or ask the customer; None when that is the order's end."""
         for attempt in range(ATTEMPTS):
             wait = self._draws.duration("second dialogue" if attempt else "dialogue", order, attempt)
-            now = yield from self._wait(APPROVAL, self._sales, now, wait, _priority(order))
+            now = yield from self._wait(APPROVAL, self._sales, now, wait, self._turn(order))
             now = yield self._sales.calendar.after(now, self._draws.duration("approving", order, attempt))
             self._sales.release(now)
             for concern, end in (("rejected", Status.REJECTED), ("withdrawn", Status.CANCELLED)):
@@ -167,7 +178,7 @@ class _Run:
         """Make the piece, again from the assignment on after each failed casting."""
         for attempt in range(ATTEMPTS):
             wait = self._draws.duration("second material" if attempt else "material", order, attempt)
-            priority = REWORK_FIRST if attempt else _priority(order)
+            priority = self._turn(order, again=attempt > 0)
             now = yield from self._wait(ASSIGNMENT, self._workshop, now, wait, priority)
             self._enter(order, Status.MANUFACTURING_STARTED, now)
             fails = attempt != _LAST and self._draws.happens("casting fails", order, attempt)
@@ -185,7 +196,7 @@ class _Run:
         if not self._draws.happens("inspection fails", order):
             return now
         wait = self._draws.duration("inspection", order)
-        now = yield from self._wait(PACKING_QUEUE, self._workshop, now, wait, REWORK_FIRST)
+        now = yield from self._wait(PACKING_QUEUE, self._workshop, now, wait, self._turn(order, again=True))
         self._enter(order, Status.MANUFACTURING_STARTED, now)
         now = yield from self._work(MANUFACTURING, self._workshop, now, self._draws.duration("polishing", order))
         self._enter(order, Status.MANUFACTURING_COMPLETED, now)
@@ -194,7 +205,7 @@ class _Run:
     def _pack(self, order: Order, now: int) -> Stretch:
         """Have the piece hallmarked, packed and shipped."""
         wait = self._draws.duration("hallmarking", order)
-        now = yield from self._wait(PACKING_QUEUE, self._packers, now, wait, _priority(order))
+        now = yield from self._wait(PACKING_QUEUE, self._packers, now, wait, self._turn(order))
         self._enter(order, Status.PACKAGING, now)
         now = yield from self._work(PACKING, self._packers, now, self._draws.duration(PACKING, order))
         self._enter(order, Status.SHIPPED, now)
@@ -233,6 +244,8 @@ class _Run:
         at = self._monday + timedelta(microseconds=now)
         self._log.append(StatusChange(order.name, status, previous, at, order.channel, order.product))
 
-
-def _priority(order: Order) -> int:
-    return B2B_NEXT if order.channel == "b2b" else SHOP_LAST
+    def _turn(self, order: Order, *, again: bool = False) -> int:
+        """Return the order's priority at a desk."""
+        if self._house.fifo or not (again or order.channel == "b2b"):
+            return SHOP_LAST
+        return REWORK_FIRST if again else B2B_NEXT

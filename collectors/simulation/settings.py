@@ -10,7 +10,8 @@ measurement, so that the healthy house has the stage means that the design gives
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -87,11 +88,23 @@ class Staff:
     # Duty hours that an order takes of them, rework included: what they are staffed for.
     work_per_order_h: float
     at_least: int = 1
+    # A fixed number of servers, whatever the volume; then each works at the pace that the demand asks of it.
+    places: int | None = None
+    # Software knows no holidays.
+    rests: bool = True
 
     def servers(self, orders_per_day: float, hours_per_week: float) -> int:
         """How many it takes at this volume (rounded up: a small house has more slack than a large one)."""
+        if self.places is not None:
+            return self.places
         demand = 7 * orders_per_day * self.work_per_order_h / (hours_per_week * self.utilisation)
         return max(self.at_least, math.ceil(demand))
+
+    def pace(self, orders_per_day: float, hours_per_week: float) -> float:
+        """Return what work on an order takes against `work_per_order_h`: 1, unless the number of servers is fixed."""
+        if self.places is None:
+            return 1.0
+        return self.places * hours_per_week * self.utilisation / (7 * orders_per_day * self.work_per_order_h)
 
 
 class Product(NamedTuple):
@@ -107,6 +120,9 @@ class House:
     """One made-to-order jewellery shop. The defaults are the healthy house."""
 
     # Who works when. The house runs on UTC; public holidays are left out, they would be an unannounced fault.
+    holidays: tuple[date, ...] = ()
+    # First come, first served; otherwise pieces that failed go first, then partners.
+    fifo: bool = False
     # Pricing is software: day and night, and with room for evening peaks and bursts, so that the
     # price queue does not mirror pricing.
     workers: Staff = Staff((Shift(ALL_WEEK, 0, 24),), utilisation=0.35, work_per_order_h=0.48, at_least=4)
@@ -189,3 +205,26 @@ class House:
 
 
 HOUSE = House()
+
+# The same house with a few people at each desk, who are busy: what takes time is the queue. First come, first
+# served, and public holidays that everybody knows of. Half-years of it are healthy, and look alarming.
+BUSY = House(
+    workers=replace(HOUSE.workers, utilisation=0.6, places=2, rests=False),
+    sales=replace(HOUSE.sales, utilisation=0.85, places=3),
+    workshop=replace(HOUSE.workshop, utilisation=0.85, places=6),
+    packers=replace(HOUSE.packers, utilisation=0.85, places=3),
+    fifo=True,
+    holidays=(
+        *(date(2026, 1, 6), date(2026, 4, 3), date(2026, 4, 6), date(2026, 5, 1), date(2026, 5, 14)),
+        *(date(2026, 5, 25), date(2026, 6, 4), date(2026, 8, 14), date(2026, 10, 3), date(2026, 12, 25)),
+    ),
+)
+
+# The same house with so many people at each desk that no order ever waits for one: stages independent of each other.
+FREE = replace(
+    HOUSE,
+    workers=replace(HOUSE.workers, at_least=10**6),
+    sales=replace(HOUSE.sales, at_least=10**6),
+    workshop=replace(HOUSE.workshop, at_least=10**6),
+    packers=replace(HOUSE.packers, at_least=10**6),
+)

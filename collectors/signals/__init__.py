@@ -1,0 +1,1 @@
+"""Which stage has become slower, said from the orders in flight: pure functions of a bounded ledger of the flow."""

@@ -1,0 +1,1 @@
+"""Drills: faults and healthy half-years, and what the signals make of them."""

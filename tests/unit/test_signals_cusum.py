@@ -1,0 +1,51 @@
+"""The running sums and their limits, against counts made by hand."""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+import pytest
+
+from collectors.signals.cusum import HELD_AT, highest, ratios, run
+
+GAIN, LOSS = 1 - 1 / 1.6, log(1.6)
+
+
+def test_an_hour_without_departures_speaks_for_a_slow_down_and_a_departure_against() -> None:
+    """E (1 - 1/r) - O ln r, by hand."""
+    found = ratios(np.array([2.0, 0.0, 1.0]), np.array([0, 1, 1]), 1.6)
+    assert found == pytest.approx([2 * GAIN, -LOSS, GAIN - LOSS])
+
+
+def test_the_sum_never_falls_below_zero_and_knows_when_it_began() -> None:
+    """Three hours without departures, then a busy one, then one more without."""
+    expected, seen = np.array([1.0, 1, 1, 1, 1]), np.array([0, 0, 0, 5, 0])
+    sums = run(expected, seen, 1.6, np.array(10.0))
+    assert sums.score == pytest.approx([GAIN, 2 * GAIN, 3 * GAIN, 0, GAIN])
+    assert sums.since.tolist() == [0, 0, 0, 5, 4]
+    assert sums.expected.tolist() == [1, 2, 3, 0, 1]
+    assert sums.seen.tolist() == [0, 0, 0, 0, 0]
+
+
+def test_it_is_held_so_that_an_alarm_clears() -> None:
+    """After a long standstill it is at twice its limit, and as many departures as brought it there take it down."""
+    sums = run(np.full(200, 1.0), np.array([0] * 100 + [5] * 100), 1.6, np.array(3.0))
+    assert sums.score.max() == HELD_AT * 3
+    assert np.flatnonzero(sums.score[100:] < 3)[0] <= 3
+
+
+def test_each_stage_and_segment_has_its_own_sum() -> None:
+    """Two rows, two limits."""
+    sums = run(np.ones((2, 1, 4)), np.array([[[0, 0, 0, 0]], [[1, 1, 1, 1]]]), 1.6, np.array([[0.5], [9.0]]))
+    assert sums.score[0, 0].tolist() == pytest.approx([GAIN, 2 * GAIN, 1.0, 1.0])
+    assert sums.score[1, 0].tolist() == [0, 0, 0, 0]
+
+
+def test_the_highest_value_is_that_of_the_sum() -> None:
+    """On random counts, the short form equals the hour-by-hour one."""
+    rng = np.random.default_rng(3)
+    expected = rng.exponential(1, (4, 300))
+    seen = rng.poisson(expected / 1.2)
+    sums = run(expected, seen, 1.6, np.full(4, 1e9))
+    assert highest(expected, seen, 1.6) == pytest.approx(sums.score.max(axis=-1))
