@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from alerts.verbs import app as alerts_app
+from dashboards.verbs import app as dashboards_app
 from instrumentation.errors import BadInput, TouchstoneError
 from pricing.units import Unit  # noqa: TC001 - typer reads the annotations
 
@@ -32,6 +34,8 @@ promise_app = typer.Typer(no_args_is_help=True, help="Draft, check and explain p
 serve_app = typer.Typer(no_args_is_help=True, help="Run one part of a real deployment.")
 dlq_app = typer.Typer(no_args_is_help=True, help="Messages that a service gave up: list, show, try again.")
 app.add_typer(promise_app, name="promise")
+app.add_typer(alerts_app, name="alerts")
+app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(serve_app, name="serve")
 

@@ -1,0 +1,44 @@
+"""Every alert and every recorded series of the house."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from alerts import targets
+from alerts.model import PROMISE, SERVICES, Recording
+from alerts.rules import broker, burning, bus, orders, pricing, processes, promises, scrapes, sources, stages, watchers
+from alerts.settings import default_settings
+
+if TYPE_CHECKING:
+    from alerts.model import Alert
+    from alerts.settings import Settings
+    from collectors.promise import PromiseFile
+
+MODULES: Final = (promises, stages, burning, orders, sources, bus, broker, pricing, processes, scrapes, watchers)
+ARRIVALS: Final = Recording(
+    "touchstone:arrivals:per_second",
+    burning.INDICATORS,
+    'sum(max by (stage) (touchstone_stage_arrivals_per_second{segment="all"}))',
+)
+
+
+def alerts(promise: PromiseFile, settings: Settings | None = None) -> tuple[Alert, ...]:
+    """Return every alert, its owner named as the settings have it; None where the stage's owner is told.
+
+    No alert depends on the promise file today (its figures are recorded targets); callers need not know that.
+    """
+    del promise
+    roles = (settings or default_settings()).owners
+    named = {PROMISE: roles.promise, SERVICES: roles.services, None: None}
+    return tuple(replace(alert, owner=named[alert.owner]) for module in MODULES for alert in module.ALERTS)
+
+
+def recordings() -> tuple[Recording, ...]:
+    """Return the series that several alerts share, in the order in which they are evaluated."""
+    return (ARRIVALS, *burning.recordings())
+
+
+def recorded_targets(promise: PromiseFile, settings: Settings | None = None) -> tuple[Recording, ...]:
+    """Return what the promise file and the settings say, as recorded series."""
+    return targets.recordings(promise, settings or default_settings())
