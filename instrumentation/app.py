@@ -28,9 +28,14 @@ def instrument(
     if it has been set up already. What is returned is also ``app.state.telemetry``.
     """
     telemetry = telemetry or configure(service, version=app.version)
-    app.state.telemetry = telemetry
     app.include_router(operations(telemetry, ready))
+    observe(app, telemetry)
+    return telemetry
+
+
+def observe(app: FastAPI, telemetry: Telemetry) -> None:
+    """Trace, count and time the requests of an app that has its own probes and its own ``/metrics``."""
+    app.state.telemetry = telemetry
     app.add_middleware(Requests, telemetry=telemetry, routes=Routes(app))
     if telemetry.tracing is not None:
         trace_requests(app, telemetry.tracing.provider)
-    return telemetry

@@ -1,7 +1,6 @@
 """A house's metrics for tests of dashboards: the real exporters of every room, told what happens, served for a scrape.
 
-Numbers come out of our own metric classes, as services have them. Only signals that the collector's exporter does not
-tell by itself are added by hand, under the names of collectors.conventions.
+Numbers come out of our own metric classes, as services have them; only what they are told to show is made up.
 """
 
 from __future__ import annotations
@@ -12,17 +11,23 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
 from collectors import conventions as names
 from collectors.live.handlers import Receipt
 from collectors.live.metrics import Metrics, State
 from collectors.live.model import Visits
+from collectors.live.signalling.figures import Figures
+from collectors.live.signalling.gauges import SignalGauges
+from collectors.signals.culprit_now import Culprit
+from collectors.signals.error_budget import ErrorBudget, Spending
+from collectors.signals.flow import StageFlow
+from collectors.signals.monitor import StageSignal
+from collectors.signals.promise_risk import Risk
 from collectors.timelines.codebook import Codebook
 from instrumentation.metrics import SpanMetrics
 from instrumentation.telemetry import Telemetry
@@ -37,13 +42,15 @@ from services.bus.watch import Seen
 from services.mes.metrics import Cause, fallbacks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from prometheus_client.core import Metric
+    from prometheus_client import CollectorRegistry
 
+    from collectors.live.signalling.running import Signalling
     from collectors.promise import PromiseFile
 
 SERVICES: Final = ("shop", "crm", "mes", "pricing")
+JOBS: Final = (*SERVICES, "collector")
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 SECOND: Final = 1_000_000
 SEGMENTS: Final = (names.ALL, "channel=b2b")
@@ -54,67 +61,48 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-class Signals:
-    """The collector's signals, in a house whose third stage is slow; those only that its exporter does not tell."""
+def figures(codebook: Codebook, *, well: bool) -> Figures:
+    """Return the figures of a house, or of one whose third stage is slow."""
+    slow = 1.0 if well else 2.4
+    evidence = 0.2 if well else 1.4
+    parts = [(stage, segment) for stage in codebook.stages for segment in SEGMENTS]
+    risk = Risk(open=45, expected=4.5, lower=2.0, upper=8.0)
+    known = 400 if well else 0
+    return Figures(
+        as_of=now_us() - 5 * SECOND,
+        stages=[StageSignal(*part, slow, slow * 0.9, slow * 1.1, evidence, 1.4, 0.2, None) for part in parts],
+        flows=[StageFlow(*part, 1e-4, 1e-4, 9, 0.6, (9e4, 2e5), (8e4, 1e5), known) for part in parts],
+        share=1.0,
+        risk=risk,
+        risk_by_stage=[risk] * len(codebook.stages),
+        risk_by_segment={SEGMENTS[1]: risk},
+        budget=ErrorBudget(Spending(40, 0.8, 0.4), Spending(40, 1.8, 0.9), 0),
+        culprit=Culprit(None if well else 2, None if well else 0.6, 4.5, np.zeros(len(codebook.stages))),
+    )
 
-    def __init__(self, codebook: Codebook, known: str, *, well: bool) -> None:
-        self.stages, self.known, self.well = codebook.stages, known, well
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield every signal that is not told elsewhere."""
-        for name, (labels, samples) in self._all().items():
-            if f"\n{name}" not in self.known:
-                family = GaugeMetricFamily(name, "A signal.", labels=labels)
-                for values, value in samples:
-                    family.add_metric(values, value)
-                yield family
+def signalling(codebook: Codebook, *, well: bool) -> Signalling:
+    """Return what the exporter reads: figures as of now, whenever it asks."""
+    known = SimpleNamespace(
+        codebook=codebook,
+        reference=SimpleNamespace(end=now_us() - 1_000_000 * SECOND),
+        took_s=0.2,
+        in_business_hours=lambda: True,
+        in_maintenance=lambda: False,
+    )
+    return cast("Signalling", _Now(known, lambda: figures(codebook, well=well)))
 
-    def describe(self) -> Iterator[Metric]:
-        """Yield nothing."""
-        yield from ()
 
-    def _all(self) -> dict[str, tuple[list[str], list[tuple[list[str], float]]]]:
-        slow = 1.0 if self.well else 2.4
-        now = time.time()
-        each = [[stage] for stage in self.stages]
-        parts = [[stage, segment] for stage in self.stages for segment in SEGMENTS]
-        bounds = [[*part, bound] for part in parts for bound in (names.LOWER, names.UPPER)]
-        ages = [[*part, share] for part in parts for share in ("0.5", "0.9")]
-        of_stage, of_part = [names.STAGE], [names.STAGE, names.SEGMENT]
+class _Now:
+    def __init__(self, known: SimpleNamespace, told: Callable[[], Figures]) -> None:
+        self._known, self._told = known, told
 
-        def alike(labels: list[str], values: list[list[str]], value: float) -> Any:
-            return labels, [(one, value) for one in values]
+    @property
+    def figures(self) -> Figures:
+        return self._told()
 
-        return {
-            names.STAGE_SLOWDOWN: alike(of_part, parts, slow),
-            names.STAGE_SLOWDOWN_BOUND: alike([*of_part, names.BOUND], bounds, slow),
-            names.STAGE_EVIDENCE: alike(of_part, parts, 0.2 if self.well else 1.4),
-            names.STAGE_BUDGET_EVIDENCE: alike(of_part, parts, 0.2),
-            names.STAGE_EFFECT_MINIMUM: alike([], [[]], 1.3),
-            names.STAGE_OVER_BUDGET: alike(of_stage, each, 3.0),
-            names.STAGE_EXPECTED_BREAKS: alike(of_stage, each, 2.5),
-            names.STAGE_AGE: alike([*of_part, names.QUANTILE], ages, 90_000.0),
-            names.STAGE_REFERENCE_AGE: alike([*of_part, names.QUANTILE], ages, 80_000.0),
-            names.STAGE_ARRIVALS: alike(of_part, parts, 1e-4),
-            names.STAGE_DEPARTURES: alike(of_part, parts, 1e-4),
-            names.STAGE_UTILISATION: alike(of_stage, each, 0.6),
-            names.STAGE_REFERENCE_DEPARTURES: alike(of_part, parts, 400.0 if self.well else 0.0),
-            names.REFERENCE_TIMESTAMP: alike([], [[]], now - 1e6),
-            names.EXPECTED_BREAKS: alike([], [[]], 4.5),
-            names.EXPECTED_BREAK_RATIO: alike([names.SEGMENT], [[one] for one in SEGMENTS], 0.1),
-            names.EXPECTED_BREAK_BOUND: alike(
-                [names.SEGMENT, names.BOUND], [[s, b] for s in SEGMENTS for b in (names.LOWER, names.UPPER)], 0.1
-            ),
-            names.BUDGET_SPENT: alike([], [[]], 0.4),
-            names.BUDGET_FORECAST: alike([], [[]], 0.9),
-            names.CULPRIT: (of_stage, [([s], float(not self.well and s == self.stages[2])) for s in self.stages]),
-            names.CULPRIT_RESCUED: alike([], [[]], 0.6),
-            names.BUSINESS_HOURS: alike([], [[]], 1.0),
-            names.MAINTENANCE: alike([], [[]], 0.0),
-            names.LAST_EVENT: alike([names.SOURCE], [["/shop"], ["/crm"], ["/mes"]], now - 60),
-            names.SIGNALS_LAST_RUN: alike([], [[]], now - 5),
-            names.SIGNALS_DURATION: alike([], [[]], 0.2),
-        }
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._known, name)
 
 
 @dataclass
@@ -128,7 +116,7 @@ class House:
 
     def __post_init__(self) -> None:
         """Open the exporters."""
-        self.telemetry = {name: Telemetry(name, "1.0") for name in SERVICES}
+        self.telemetry = {name: Telemetry(name, "1.0") for name in JOBS}
         self.registries = {name: telemetry.registry for name, telemetry in self.telemetry.items()}
         self.spans = SpanMetrics()
         self.spans.register(self.registries["shop"])
@@ -136,11 +124,9 @@ class House:
         self.fallbacks = fallbacks(self.registries["mes"])
         self.buses = {name: self._bus(name) for name in SERVICES}
         codebook = Codebook(self.promise)
-        self.metrics = Metrics(codebook)
-        self.metrics.state = State(0, 0, 0, 0, 0, 0, 0, {}, {})
-        self.registries["collector"] = self.metrics.registry
-        known = generate_latest(self.metrics.registry).decode()
-        self.metrics.registry.register(Signals(codebook, known, well=self.well))
+        self.metrics = Metrics(codebook, self.registries["collector"])
+        self.metrics.state = State(0, 0, 0, 0, 0, 0, 0, {}, {}, {})
+        self.metrics.registry.register(SignalGauges(signalling(codebook, well=self.well)))
 
     def _bus(self, name: str) -> Bus:
         database = Database("sqlite+aiosqlite:///never-opened.db", BUS_MIGRATIONS)
@@ -157,7 +143,8 @@ class House:
                 telemetry.requests.ended("GET", route, 200, seconds, TRACE)
             telemetry.requests.begun("POST")
             telemetry.requests.ended("POST", "/orders", 201 if self.well else 503, 0.4, None)
-            self._carry(self.buses[name])
+            if name in self.buses:
+                self._carry(self.buses[name])
         self.spans.ended.inc(9)
         self.spans.delivered.inc(8)
         self._price()
@@ -195,7 +182,8 @@ class House:
         self.metrics.skipped.inc()
         orders = {(stage, risk): 3 + tick for stage in stages.tolist() for risk in range(3)}
         oldest = dict.fromkeys(stages.tolist(), 9e5)
-        self.metrics.state = State(90, 10, 40, 3, bad, bad, bad, orders, oldest)
+        self.metrics.state = State(90, 10, 40, 3, bad, bad, bad, orders, oldest, dict.fromkeys(stages.tolist(), 3))
+        self.metrics.hear(dict.fromkeys(("/shop", "/crm", "/mes"), now_us() - 60 * SECOND))
         self.metrics.reconciled = (0.0, 0.0, 0.0, 0.0, time.time())
         self.metrics.violations = dict.fromkeys(names.INVARIANTS, bad)
 

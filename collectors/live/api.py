@@ -137,15 +137,16 @@ async def get_stages(
     as_of: Annotated[AwareDatetime | None, Query(description="Later events are ignored; now if left out.")] = None,
 ) -> Response:
     """Return the document of `touchstone replay --json` for all orders that the collector knows."""
-    document = await service_of(request).reports.stages(None if as_of is None else _moment(as_of))
+    document = await service_of(request).reports.stages(None if as_of is None else moment_of(as_of, "as_of"))
     return Response(orjson.dumps(document), media_type="application/json")
 
 
-def _moment(as_of: datetime) -> int:
-    moment = micros(as_of)
+def moment_of(given: datetime, name: str) -> int:
+    """Return a given moment in microseconds since 1970 UTC. Raises ProblemError where the collector knows none such."""
+    moment = micros(given)
     if not EARLIEST_US <= moment <= LATEST_US:
         raise ProblemError(
-            HTTPStatus.BAD_REQUEST, "`as_of` lies outside the years 1 to 9998; name a moment within them"
+            HTTPStatus.BAD_REQUEST, f"`{name}` lies outside the years 1 to 9998; name a moment within them"
         )
     return moment
 

@@ -12,19 +12,25 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 
+from collectors.invariants.flow import LATEST_EVENTS
+from collectors.live import store
 from collectors.live.api import api, metrics_api, open_api
 from collectors.live.bus import BusSource
+from collectors.live.decisions_api import decisions_api
 from collectors.live.follow import Follower
 from collectors.live.handlers import Collector, now_us
 from collectors.live.metrics import DISTRIBUTION, Metrics
 from collectors.live.reports import Reports
+from collectors.live.signalling.gauges import SignalGauges
+from collectors.live.signalling.running import Signalling
 from collectors.live.watching import Watch
 from collectors.pollers.http import HttpPoller
 from collectors.pollers.sql import SqlPoller
 from collectors.pollers.systems import HttpPoll, SqlPoll, load_systems
 from collectors.promise.reading import load_promise
 from collectors.timelines.codebook import Codebook
-from instrumentation import FASTAPI_TELEMETRY, problems
+from instrumentation import FASTAPI_TELEMETRY, Telemetry, configure, problems
+from instrumentation.app import observe
 from instrumentation.logs import log_as_json
 from services.bus import Database, RabbitTransport
 from services.resilience import serving
@@ -54,6 +60,8 @@ class Service:
     collector: Collector
     reports: Reports
     watch: Watch
+    signalling: Signalling
+    telemetry: Telemetry
     follower: Follower | None = None
     pollers: list[Poller] = field(default_factory=list)
     bus: BusSource | None = None
@@ -76,7 +84,10 @@ class Service:
         if self.started:
             return
         await self.collector.start()
-        running = [self.watch.run(), *(poller.run() for poller in self.pollers)]
+        await self.signalling.start()
+        async with self.database.reading() as connection:
+            self.metrics.hear(await store.last_heard(connection, LATEST_EVENTS))
+        running = [self.watch.run(), self.signalling.run(), *(poller.run() for poller in self.pollers)]
         if self.follower is not None:
             running.append(self.follower.run())
         self._tasks = [asyncio.create_task(one) for one in running]
@@ -96,6 +107,7 @@ class Service:
             await poller.close()
         await self.watch.close()
         await self.database.close()
+        self.telemetry.shutdown()
 
 
 def create_service(
@@ -112,10 +124,13 @@ def create_service(
     secret = settings.secret
     promise = load_promise(settings.promise)
     systems = load_systems(settings.systems) if settings.systems else None
-    metrics = Metrics(Codebook(promise))
+    telemetry = configure("collector", version=metadata.version(DISTRIBUTION))
+    metrics = Metrics(Codebook(promise), telemetry.registry)
     database = Database(settings.database, MIGRATIONS)
     collector = Collector(promise, database, metrics, clock)
     reports = Reports(collector, settings.picture_seconds)
+    signalling = Signalling(collector, settings.signals_seconds)
+    telemetry.registry.register(SignalGauges(signalling))
     service = Service(
         settings=settings,
         secret=secret,
@@ -124,6 +139,8 @@ def create_service(
         collector=collector,
         reports=reports,
         watch=Watch(collector, reports, settings.watch_seconds, systems, networks),
+        signalling=signalling,
+        telemetry=telemetry,
         follower=Follower(settings.follow, collector, settings.poll_seconds) if settings.follow else None,
         pollers=_pollers(systems, collector, networks or {}),
         bus=_bus(settings, collector, transport),
@@ -175,9 +192,10 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     )
     app.state.service = service
     problems.install(app)
-    for router in (open_api, metrics_api, api):
+    for router in (open_api, metrics_api, decisions_api, api):
         app.include_router(router)
     problems.describe(app)
+    observe(app, service.telemetry)
     return app
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
@@ -16,10 +16,11 @@ from collectors.live.metrics import DISTRIBUTION
 from collectors.live.model import Timelines, visits_ended
 from collectors.live.reading import RAW_KEPT, Reader, Refused
 from collectors.live.rows import to_rows
+from collectors.live.signalling.moves import Moved, Tracker
 from collectors.sources.cloudevents_log import EVENT_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,7 +44,7 @@ def now_us() -> int:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of the events of one intake. ``late`` ones are among the accepted."""
+    """What became of the events of one intake. ``late`` ones are among the accepted; ``heard``: latest by source."""
 
     accepted: int
     duplicates: int
@@ -51,6 +52,8 @@ class Receipt:
     late: int
     lags_us: list[int]
     visits: Visits | None
+    moved: Moved | None = None
+    heard: Mapping[str, int] = field(default_factory=dict)
 
 
 class Collector:
@@ -66,6 +69,7 @@ class Collector:
         self.promise, self.database, self.metrics, self.clock = promise, database, metrics, clock
         self.reader = Reader(promise)
         self.timelines = Timelines(promise, self.reader.moments.promised)
+        self.tracker = Tracker(self.timelines)
 
     async def start(self) -> None:
         """Open the database; where promise file or program changed since the last time, measure every order anew.
@@ -124,13 +128,16 @@ class Collector:
 
         receipt: Receipt = await self.database.write(work)
         self.metrics.count(receipt)
+        if receipt.moved is not None:
+            self.tracker.pending.append(receipt.moved)
         return receipt
 
     async def _take_in(self, connection: AsyncConnection, intake: Intake) -> Receipt:
         now = self.clock()
         new: dict[tuple[str, str], int] = {}
         locked: dict[str, dict[str, Any]] = {}
-        visits, fresh, unknown = None, [], 0
+        visits, moved, fresh, unknown = None, None, [], 0
+        heard: dict[str, int] = {}
         if intake.events:
             locked = await store.lock_orders(connection, list({event.order for event in intake.events}))
             numbers = {name: order["number"] for name, order in locked.items()}
@@ -141,7 +148,10 @@ class Collector:
             touched = {e.order: locked[e.order] for e in came}
             rows = await store.events_of(connection, [order["number"] for order in touched.values()])
             arrivals = frozenset(new[e.source, e.id] for e in fresh)
-            visits = visits_ended((await self._measure(connection, rows, touched, arrivals)).line)
+            lined = await self._measure(connection, rows, touched, arrivals)
+            visits, moved = visits_ended(lined.line), self.tracker.moved(lined, rows, set(new.values()), now)
+            for e in came:
+                heard[e.source] = max(heard.get(e.source, 0), min(e.at, now))
             refused = [_unknown(*event[:4]) for event in came if event.status not in self.timelines.codes]
             unknown = len(refused)
             await store.add_refused(connection, refused, now)
@@ -150,7 +160,8 @@ class Collector:
         await store.move_totals(connection, {"duplicates": duplicates, "unreadable": refused_new})
         accepted = len(new) - unknown
         lags = [max(now - event.at, 0) for event in fresh]
-        return Receipt(accepted, duplicates, unknown + refused_new, accepted - len(fresh), lags, visits)
+        late = accepted - len(fresh)
+        return Receipt(accepted, duplicates, unknown + refused_new, late, lags, visits, moved, heard)
 
     async def _measure(
         self,

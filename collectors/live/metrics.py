@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 SECOND: Final = 1_000_000
 DISTRIBUTION: Final = "touchstone-sla"
+MOST_SOURCES: Final = 20
 
 
 @dataclass(frozen=True)
 class State:
-    """What the stored state says at a moment. ``orders``: in flight, by stage and risk; ages in seconds by stage."""
+    """What the stored state says at a moment. ``orders``: in flight, by stage and risk; ages in seconds by stage.
+
+    ``over_budget``: by stage, the orders that have been there for longer than its budget.
+    """
 
     kept: int
     broken: int
@@ -38,15 +42,16 @@ class State:
     gaps: int
     orders: Mapping[tuple[int, int], int]
     oldest_s: Mapping[int, float]
+    over_budget: Mapping[int, int]
 
 
 class Metrics:
-    """All metrics of one collector, in a registry of their own."""
+    """All metrics of one collector, in its registry."""
 
-    def __init__(self, codebook: Codebook) -> None:
-        self.codebook = codebook
+    def __init__(self, codebook: Codebook, registry: CollectorRegistry) -> None:
+        self.codebook, self.registry = codebook, registry
         self.state: State | None = None
-        self.registry = CollectorRegistry()
+        self.heard: dict[str, int] = {}
         self.events = Counter(
             names.EVENTS.removesuffix("_total"),
             "Events by what became of them; accepted ones older than an hour on arrival are late.",
@@ -89,10 +94,21 @@ class Metrics:
         self.events.labels(names.QUARANTINED).inc(receipt.quarantined)
         for lag in receipt.lags_us:
             self.lag.observe(lag / SECOND)
+        self.hear(receipt.heard)
         if receipt.visits is not None:
             visits = zip(receipt.visits.stage.tolist(), receipt.visits.length_us.tolist(), strict=True)
             for stage, length in visits:
                 self.durations.labels(self.codebook.stages[stage]).observe(length / SECOND)
+
+    def hear(self, heard: Mapping[str, int]) -> None:
+        """Note the time of each source's latest event.
+
+        Sources name themselves, so only those of the promise file and the first few others have a series.
+        """
+        owners = set(self.codebook.promise.reported_by.values())
+        for source, at in heard.items():
+            if source in owners or source in self.heard or len(self.heard) < MOST_SOURCES:
+                self.heard[source] = max(self.heard.get(source, at), at)
 
     def exposition(self, state: State) -> bytes:
         """Return all metrics in Prometheus' text format."""
@@ -155,6 +171,10 @@ class _Gauges:
         yield violated
         text = "Followed logs and polled systems that cannot be read now."
         yield GaugeMetricFamily(names.FAILING_SOURCES, text, value=self.metrics.failing())
+        last = GaugeMetricFamily(names.LAST_EVENT, "When the source's latest event happened.", labels=[names.SOURCE])
+        for source, at in self.metrics.heard.items():
+            last.add_metric([source], at / SECOND)
+        yield last
 
     def _totals(self, state: State) -> Iterator[Metric]:
         for name, text, value in (
@@ -175,9 +195,17 @@ class _Gauges:
         oldest = GaugeMetricFamily(
             names.STAGE_OLDEST_AGE, "How long the oldest order has been in the stage.", labels=[names.STAGE]
         )
+        over = GaugeMetricFamily(
+            names.STAGE_OVER_BUDGET,
+            "Orders in the stage for longer than its budget.",
+            labels=[names.STAGE],
+        )
         for number, stage in enumerate(self.codebook.stages):
+            if self.codebook.budget_us[number] != NO_BUDGET:
+                over.add_metric([stage], state.over_budget.get(number, 0))
             oldest.add_metric([stage], state.oldest_s.get(number, 0.0))
             for risk, word in enumerate(RISKS):
                 count.add_metric([stage, word], state.orders.get((number, risk), 0))
         yield count
         yield oldest
+        yield over

@@ -14,10 +14,12 @@ from collectors.live import store
 from collectors.live.journey import journey
 from collectors.live.metrics import State
 from collectors.live.rows import COLUMNS, from_rows, or_never
+from collectors.promise.working_time import WorkingTime
 from collectors.reconciliation.limits import stage_limits
 from collectors.replay import Replay, count_segments
 from collectors.stages.eta import History, risks
 from collectors.stages.tally import Tally
+from collectors.timelines.codebook import NO_BUDGET, Codebook
 from collectors.timelines.judging import BROKEN, CANCELLED, KEPT, Judged
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ class Picture:
     p50_us: NDArray[np.int64]
     p90_us: NDArray[np.int64]
     risk: NDArray[np.int8]
+    over_budget: NDArray[np.bool_]
     totals: Counter[str]
 
     @cached_property
@@ -129,6 +132,7 @@ class Picture:
             gaps=self.totals["gap"],
             orders=Counter(zip(self.stage.tolist(), self.risk.tolist(), strict=True)),
             oldest_s=oldest,
+            over_budget=Counter(self.stage[self.over_budget].tolist()),
         )
 
 
@@ -216,13 +220,29 @@ def take_picture(
     measured, dimensions = from_rows(rows, timelines)
     judged = timelines.judged(measured, dimensions, as_of)[0]
     remaining = history.remaining_of(judged)
+    since = np.minimum(or_never([row[_SINCE] for row in rows]), as_of)
     return Picture(
         as_of=as_of,
         names=[row[_NAMES] for row in rows],
         judged=judged,
-        since=np.minimum(or_never([row[_SINCE] for row in rows]), as_of),
+        since=since,
         p50_us=remaining[0],
         p90_us=remaining[1],
         risk=risks(judged.promise_at, as_of, *remaining),
+        over_budget=_over_budget(timelines.codebook, measured.tail_stage, since, as_of),
         totals=Counter(totals),
     )
+
+
+def _over_budget(
+    codebook: Codebook, stage: NDArray[np.int64], since: NDArray[np.int64], as_of: int
+) -> NDArray[np.bool_]:
+    """Mark the orders that have been in their stage for longer than its budget, elapsed or in working time."""
+    spent = as_of - since
+    calendar = codebook.promise.calendar
+    if calendar is not None and codebook.working.any():
+        working = WorkingTime(calendar)
+        worked = working.elapsed(np.array([as_of]))[0] - working.elapsed(since)
+        spent = np.where(codebook.working[stage], worked, spent)
+    budget = codebook.budget_us[stage]
+    return np.asarray((budget != NO_BUDGET) & (spent > budget))

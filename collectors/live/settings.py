@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     largest_batch: int = Field(default=10_000, gt=0)
     picture_seconds: float = Field(default=5.0, ge=0, description="How old the picture of open orders may be.")
     poll_seconds: float = Field(default=0.5, gt=0, description="How often a followed log is looked at.")
+    signals_seconds: float = Field(default=5.0, gt=0, description="How often the signals are computed, at most.")
     watch_seconds: float = Field(default=60.0, gt=0, description="How often the invariants are checked.")
 
     @property

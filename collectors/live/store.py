@@ -190,9 +190,21 @@ async def order_number(connection: AsyncConnection, name: str) -> int | None:
     return found
 
 
-async def names_after(connection: AsyncConnection, number: int, limit: int) -> list[str]:
-    """Return the names of the next orders by number, whatever is known of them."""
+async def names_after(connection: AsyncConnection, number: int, limit: int, last: int | None = None) -> list[str]:
+    """Return the names of the next orders by number, up to the ``last`` one, whatever is known of them."""
     query = select(orders.c.name).where(orders.c.number > number).order_by(orders.c.number).limit(limit)
+    query = query if last is None else query.where(orders.c.number <= last)
+    return list((await connection.scalars(query)).all())
+
+
+async def last_number(connection: AsyncConnection) -> int:
+    """Return the last order's number, 0 where there is none."""
+    return int(await connection.scalar(select(func.max(orders.c.number))) or 0)
+
+
+async def recent_attributes(connection: AsyncConnection, limit: int) -> list[str]:
+    """Return the attributes (JSON objects) of the latest orders."""
+    query = select(orders.c.attributes).order_by(orders.c.number.desc()).limit(limit)
     return list((await connection.scalars(query)).all())
 
 

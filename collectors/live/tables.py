@@ -120,3 +120,25 @@ notes = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+# What the stages are judged against; the last one holds. ``document``: the fitted reference as JSON.
+reference_decisions = Table(
+    "reference_decisions",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("begin", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("begin", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+)

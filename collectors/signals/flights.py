@@ -35,7 +35,7 @@ _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth, TAOC
 
 @dataclass(frozen=True)
 class Visits:
-    """Visits of whole orders, each order's together and in the order of time; one row a visit.
+    """Visits of whole orders, by the orders' numbers, and each order's in the order of time; one row a visit.
 
     ``order``, ``stage`` [v]: their numbers. ``again`` [v]: whether the order had left this stage before.
     ``entered``, ``left`` [v]: moments, ``left`` NEVER while inside. ``then`` [v]: the stage after it, or ENDED,
@@ -80,12 +80,15 @@ class Visits:
 class ValueNumbers:
     """Lasting numbers for the values of segment attributes: batches number their texts each anew.
 
-    Of each attribute the ``most`` values that come first have numbers, all others count as none (-1).
+    Of each attribute the ``most`` values that come first have numbers, all others count as none (-1). ``known``:
+    attributes and values that come before all others.
     """
 
-    def __init__(self, names: Sequence[str], most: int = MOST_VALUES) -> None:
+    def __init__(self, names: Sequence[str], most: int = MOST_VALUES, known: Sequence[tuple[str, str]] = ()) -> None:
         self.known: dict[str, dict[str, int]] = {name: {} for name in names}
         self.most = most
+        for name, text in known:
+            self.known[name].setdefault(text, len(self.known[name]))
 
     def of(self, attributes: Mapping[str, NDArray[np.int64]], texts: Callable[[str], Sequence[str]]) -> Values:
         """Return the values of orders [n, A]. ``texts(name)``: the texts behind a batch's numbers of an attribute."""
@@ -246,7 +249,7 @@ class Outcomes:
 def outcomes_of(visits: Visits, moment: int, codebook: Codebook) -> Outcomes:
     """Judge orders by their visits as of a moment."""
     place, first = _places(visits.order)
-    last = np.append(first[1:], len(visits)) - 1
+    last = np.append(first[1:], len(visits))[: len(first)] - 1
     spent = np.minimum(visits.left, moment) - visits.entered
     inside = _table(place, visits.stage, spent, len(first), len(codebook.stages))
     promise_at = visits.promised[first] + inside[:, codebook.pauses].sum(axis=1)
@@ -286,6 +289,7 @@ class Recent:
         numbers = np.unique(visits.order) if gone is None else np.union1d(visits.order, gone)
         kept = self.visits.take(~np.isin(self.visits.order, numbers))
         both = Visits.joined(kept, visits.take(self._chosen(visits.order)))
+        both = both.take(np.argsort(both.order, kind="stable"))
         ended_at = np.where(np.isin(both.then, (ENDED, WITHDRAWN)), both.left, NEVER)
         old = np.unique(both.order[ended_at < now - self.window_us])
         both = both.take(~np.isin(both.order, old)) if len(old) else both

@@ -8,7 +8,7 @@ in a few numbers. All of them are integers, so what is taken back leaves no trac
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from collectors.timelines.measuring import NEVER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Whole = TypeVar("Whole", np.int64, np.int32)
 
 HOUR_US: Final = 3_600_000_000
 WEEK_H: Final = 168
@@ -82,6 +84,15 @@ class Ledger:
         surplus = hour - (self.first + self.history_h) + 1
         if surplus > 0:
             self._forget(-(-surplus // WEEK_H) * WEEK_H)
+
+    def widen(self, segments: int) -> None:
+        """Make room for more segments; of new ones nothing has been added yet."""
+        more = segments - self.segments
+        if more <= 0:
+            return
+        self._time, self._inside = (_wider(array, more) for array in (self._time, self._inside))
+        self._entries, self._departures = (_wider(array, more) for array in (self._entries, self._departures))
+        self.segments = segments
 
     def time(self, first: int, last: int) -> NDArray[np.float64]:
         """Return the order hours spent [S, G, AGES, last - first] in hours [first, last) (counted from 1970)."""
@@ -175,3 +186,8 @@ class Ledger:
             rest = (hour + 1) * HOUR_US - moments[known]
             self._step(self._time, cell[known], hour, way * rest)
             self._step(self._time, cell[known], hour + 1, way * (HOUR_US - rest))
+
+
+def _wider(array: NDArray[Whole], more: int) -> NDArray[Whole]:
+    added: Any = np.zeros((array.shape[0], more, *array.shape[2:]), dtype=array.dtype)
+    return np.concatenate([array, added], axis=1)

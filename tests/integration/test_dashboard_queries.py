@@ -35,6 +35,7 @@ DOCUMENTS: Final = documents(PROMISE)
 # What is empty while all is well, and why.
 EMPTY_WHEN_WELL: Final = {
     ("touchstone-executive", "Culprit now"): "no stage would save any order",
+    ("touchstone-executive", "Broken orders it alone would save"): "no stage would save any order",
     ("touchstone-operations", "Alerts that fire now"): "no alert fires",
     ("touchstone-pricing", "Refusals"): "nothing was refused yet, so no reason is known",
     ("touchstone-pricing", "Child processes that did not end well"): "none has ended badly yet, so no reason is known",

@@ -357,7 +357,7 @@ def test_a_machine_without_the_server_is_told_where_it_was_sought(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(servers.Absent, match=f"versitygw is neither on PATH nor in {tmp_path}/touchstone/bin"):
+    with pytest.raises(servers.Absent, match=f"is neither on PATH nor in {tmp_path}/touchstone/bin"):
         servers.s3(tmp_path).__enter__()
 
 

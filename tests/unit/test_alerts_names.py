@@ -123,7 +123,7 @@ def test_buckets_that_are_joined_exist_as_they_are_spelt() -> None:
     exported = {
         "touchstone:latency_bucket": spelt(requests),
         "touchstone:price_bucket": spelt(prices),
-        "touchstone:stage_bucket": spelt(Metrics(Codebook(promise)).registry),
+        "touchstone:stage_bucket": spelt(Metrics(Codebook(promise), CollectorRegistry()).registry),
     }
     joined = {name: {one.labels["le"] for one in recorded_targets(promise) if one.name == name} for name in exported}
     assert all(joined.values())

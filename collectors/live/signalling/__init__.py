@@ -1,0 +1,1 @@
+"""The signals live: what each intake moves, the account of it in memory, the reference, and the figures told."""

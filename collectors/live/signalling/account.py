@@ -1,0 +1,112 @@
+"""The account of all visits in bounded memory: the ledger by hour, and the recent orders that the laws learn from.
+
+What arrives is added as a difference (an order's visits before and after), so it does not matter in which order
+transactions report; and nothing is ever counted anew but at the start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from collectors.signals import ledger as ledgers
+from collectors.signals.flights import Recent, ValueNumbers, Visits
+from collectors.signals.ledger import HOUR_US, Ledger
+from collectors.signals.scope import Scope
+from collectors.timelines.measuring import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from collectors.live.signalling.moves import Moved
+    from collectors.timelines.codebook import Codebook
+
+RECENT_US: Final = 26 * 7 * 24 * HOUR_US
+MOST_SEGMENTS: Final = 8  # a stage's share of the ledger is about 2 MB for each
+
+
+class Account:
+    """The ledger and the recent visits of one collector. ``segments``: `ATTRIBUTE=VALUE`, those with signals.
+
+    Others join them when they are heard for the first time, up to MOST_SEGMENTS.
+    """
+
+    def __init__(self, codebook: Codebook, segments: tuple[str, ...]) -> None:
+        self.codebook, self.segments = codebook, segments
+        self.attributes = tuple(codebook.promise.segments)
+        pairs = [segment.partition("=") for segment in segments]
+        self.values = ValueNumbers(self.attributes, known=[(name, text) for name, _, text in pairs])
+        self.ledger = Ledger(len(codebook.stages), 1 + len(segments))
+        self.recent = Recent(len(self.attributes), RECENT_US)
+        # The earliest moment that changed since the stages were last judged: earlier hours stand as they were.
+        self.changed_from = NEVER
+        # Visits (with their signs) that clocks running ahead have put into the future: they wait until it is now.
+        self._ahead: list[tuple[ledgers.Visits, int]] = []
+
+    @property
+    def scope(self) -> Scope:
+        """What is watched now."""
+        return Scope.of(self.codebook, self.segments)
+
+    def apply(self, moves: Sequence[Moved], now: int) -> None:
+        """Take in what intakes changed, in the order of their transactions."""
+        if moves:
+            self._widen()
+            self._book(Visits.joined(*(move.before for move in moves)), -1, now)
+            self._book(Visits.joined(*(move.after for move in moves)), 1, now)
+            after, orders = _latest(moves)
+            self.recent.update(after, now, gone=orders)
+            self.changed_from = min(self.changed_from, *(move.since for move in moves))
+        waiting, self._ahead = self._ahead, []
+        for visits, sign in waiting:
+            self._add(visits, sign, now)
+        self.ledger.advance(now)
+
+    def member_of(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the segment numbers [n, A] of orders with these attribute values [n, A]; -1 for none."""
+        found = np.full(values.shape, -1, dtype=np.int64)
+        for column, name in enumerate(self.attributes):
+            known = self.values.known[name]
+            number = np.full(self.values.most + 1, -1, dtype=np.int64)
+            for place, segment in enumerate(self.segments, start=1):
+                of, _, text = segment.partition("=")
+                if of == name:
+                    number[known[text]] = place
+            found[:, column] = number[values[:, column]]
+        return found
+
+    def _widen(self) -> None:
+        """Give values that are heard for the first time a segment of their own, as long as there is room."""
+        new = [
+            segment
+            for name in self.attributes
+            for segment in (f"{name}={text}" for text in list(self.values.known[name]))
+            if segment not in self.segments
+        ]
+        self.segments += tuple(new[: max(MOST_SEGMENTS - len(self.segments), 0)])
+        self.ledger.widen(1 + len(self.segments))
+
+    def _book(self, visits: Visits, sign: int, now: int) -> None:
+        segments = self.member_of(visits.values)
+        self._add(ledgers.Visits(visits.stage, segments, visits.entered, visits.left), sign, now)
+
+    def _add(self, visits: ledgers.Visits, sign: int, now: int) -> None:
+        ahead = np.where(visits.left == NEVER, visits.entered, visits.left) > now
+        if ahead.any():
+            self._ahead.append((visits.take(ahead), sign))
+            visits = visits.take(~ahead)
+        if len(visits):
+            self.ledger.add(visits, sign)
+
+
+def _latest(moves: Sequence[Moved]) -> tuple[Visits, NDArray[np.int64]]:
+    """Return the last visits of each order, and the numbers of all orders."""
+    seen: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+    parts: list[Visits] = []
+    for move in reversed(moves):
+        parts.append(move.after.take(~np.isin(move.after.order, seen)))
+        seen = np.union1d(seen, move.orders)
+    return Visits.joined(*parts), seen
