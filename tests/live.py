@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
+import numpy as np
 import orjson
 
 from collectors.live.app import Service, create_app, create_service
@@ -136,3 +137,18 @@ def whole_order(order: str, *, begin: float = 0, step: float = 1, **attributes: 
         event(order, status, begin + place * step, sequence=place + 1, **attributes)
         for place, status in enumerate(line)
     ]
+
+
+def accounted(collector: Live) -> list[np.ndarray[Any, Any]]:
+    """Return copies of all that the collector's ledger holds, its segments in the order of their names."""
+    account = collector.service.signalling.account
+    ledger, line = account.ledger, [0, *(1 + np.argsort(account.segments)).tolist()]
+    held = (ledger._time, ledger._inside, ledger._entries, ledger._departures)  # noqa: SLF001 - all that it holds
+    return [array[:, line] for array in held]
+
+
+async def accounted_again(collector: Live) -> list[np.ndarray[Any, Any]]:
+    """Return what the ledger holds when all of the past is read anew."""
+    await collector.service.signalling.start()
+    await collector.service.signalling.turn()
+    return accounted(collector)

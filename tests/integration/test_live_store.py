@@ -7,16 +7,18 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from collectors.live import store
 from collectors.live.app import create_service
+from collectors.live.signalling import running as reading
 from collectors.live.tables import orders
 from instrumentation.errors import BadInput
 from tests import live
-from tests.live import START, event, mixer, running, whole_order
+from tests.live import START, accounted, accounted_again, event, mixer, running, whole_order
 from tests.unit.test_live_parity import OWNED, same_answer
 
 if TYPE_CHECKING:
@@ -59,6 +61,26 @@ async def test_an_event_sent_twice_counts_once(configured: Settings) -> None:
         assert again == {"accepted": 0, "duplicates": 10, "quarantined": 0, "late": 0}
         document = await collector.stages(LATER)
         assert (document["events"], document["duplicates"], document["orders"]) == (5, 10, 1)
+
+
+async def test_the_account_is_exact_though_intakes_overlap_each_other_and_the_reading_of_the_past(
+    configured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "READ_AT_ONCE", 7)
+    made = [whole_order(f"o{n}", begin=n, step=1 + n % 4, channel="b2b" if n % 3 else "shop") for n in range(40)]
+    messages = [message for order in made for message in order]
+    mixer(5).shuffle(messages)
+    clock = live.Clock(START + timedelta(days=3))
+    async with running(configured.model_copy(update={"signals_seconds": 1e9}), clock) as collector:
+        await asyncio.gather(*(collector.send(*messages[begin:100:9]) for begin in range(9)))
+        signalling = collector.service.signalling
+        await signalling.start()
+        await asyncio.gather(signalling.turn(), *(collector.send(*messages[100 + begin :: 9]) for begin in range(9)))
+        await signalling.turn()
+        kept = accounted(collector)
+        assert kept[2].sum() > 0
+        for one, other in zip(kept, await accounted_again(collector), strict=True):
+            assert np.array_equal(one, other)
 
 
 async def test_the_same_id_of_another_source_is_another_event(configured: Settings) -> None:

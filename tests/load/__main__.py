@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from instrumentation.errors import TouchstoneError
 from tests.bench.machine import facts
 from tests.load.fairness import Flood, fairness
+from tests.load.in_flight import SIZES, in_flight
 from tests.load.journey import PATIENCE_S, Traffic, journey
 from tests.load.scaling import Haul, scaling
 from tests.load.workers import Ground, ground
@@ -19,7 +20,7 @@ from tests.load.workers import Ground, ground
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RUNS: Final = ("fairness", "scaling", "journey")
+RUNS: Final = ("fairness", "scaling", "journey", "in-flight")
 REPORTS: Final = Path(__file__).parents[2] / "build" / "reports"
 SHOP_P95_S: Final = 10.0
 RATIO: Final = 1.8
@@ -28,12 +29,16 @@ RATIO: Final = 1.8
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for, report, and return the exit status."""
     options = _options(arguments)
+    found: dict[str, Any] = {}
     try:
-        with ground() as place:
-            found = asyncio.run(_run(place, options))
+        if options.only != "in-flight":
+            with ground() as place:
+                found = asyncio.run(_run(place, options))
     except TouchstoneError as error:
         _say(f"the run could not be made: {error}")
         return 1
+    if options.only in (None, "in-flight"):
+        found["in_flight"] = in_flight(_say, tuple(options.sizes))
     options.reports.mkdir(parents=True, exist_ok=True)
     file = options.reports / "load.json"
     found |= {"machine": facts(), "failed": failures(found), "report": file.name}
@@ -72,6 +77,8 @@ def failures(found: dict[str, Any]) -> list[str]:
             told.append("one worker and two do not find the same prices")
         if scaled["ratio"] < RATIO:
             told.append(f"two workers do {scaled['ratio']} times what one does; it must be {RATIO}")
+    if len({one["series"] for one in found.get("in_flight", {}).values()}) > 1:
+        told.append("the collector's series depend on how many orders are in flight")
     told += [
         f"{one['without_price']} orders of the class {name} had no price within {PATIENCE_S:.0f} s"
         for name, one in found.get("journey", {}).items()
@@ -86,7 +93,7 @@ def _say(line: str) -> None:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.load", description="Pricing under load, on real servers.")
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description="Pricing and the collector under load.")
     parser.add_argument("--only", choices=RUNS, help="one run alone")
     for name, usual in (
         ("partner", 2_000),
@@ -98,6 +105,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         ("orders", 200),
     ):
         parser.add_argument(f"--{name}", type=int, default=usual, help=f"how many (default {usual:,})")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="orders in flight (10,000 and a million)")
     parser.add_argument("--reports", type=Path, default=REPORTS, help="where the report is left")
     return parser.parse_args(arguments)
 

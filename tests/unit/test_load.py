@@ -18,6 +18,7 @@ GOOD: dict[str, Any] = {
         name: {"asked": 10, "answered": 10, "refused": 0, "p95_s": 2.0} for name in ("shop", "partner", "heavy")
     },
     "scaling": {"same": True, "refused": 0, "ratio": 1.9},
+    "in_flight": {"10000": {"series": 600}, "1000000": {"series": 600}},
 }
 
 
@@ -34,6 +35,7 @@ def test_a_run_in_which_all_came_out_as_it_must_has_no_failures() -> None:
         (("fairness", "shop"), "p95_s", float("nan"), "the shop's P95 is nan s"),
         (("scaling",), "same", False, "do not find the same prices"),
         (("scaling",), "ratio", 1.7, "two workers do 1.7 times"),
+        (("in_flight", "1000000"), "series", 601, "series depend on how many orders are in flight"),
     ],
 )
 def test_each_thing_that_must_not_happen_fails_the_run(
@@ -77,4 +79,4 @@ def test_every_run_can_be_asked_for_alone(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
-    assert "{fairness,scaling,journey}" in capsys.readouterr().out
+    assert "{fairness,scaling,journey,in-flight}" in capsys.readouterr().out

@@ -21,7 +21,18 @@ from collectors.signals.ledger import HOUR_US, Ledger
 from collectors.simulation import Scenario, Slowdown, cloudevents, simulate
 from collectors.simulation.scenario import MONDAY
 from tests import live
-from tests.live import BY_PROMISE, PROMISE, START, Clock, Live, event, running, whole_order
+from tests.live import (
+    BY_PROMISE,
+    PROMISE,
+    START,
+    Clock,
+    Live,
+    accounted,
+    accounted_again,
+    event,
+    running,
+    whole_order,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,22 +46,6 @@ def _batches(messages: Iterable[Any], size: int) -> Iterator[list[Any]]:
     rest = iter(messages)
     while some := list(islice(rest, size)):
         yield some
-
-
-def _arrays(collector: Live) -> list[np.ndarray[Any, Any]]:
-    """Return copies of all that the ledger holds, its segments in the order of their names."""
-    account = collector.service.signalling.account
-    ledger, line = account.ledger, [0, *(1 + np.argsort(account.segments)).tolist()]
-    held = (ledger._time, ledger._inside, ledger._entries, ledger._departures)  # noqa: SLF001 - all that it holds
-    return [array[:, line] for array in held]
-
-
-async def _again(collector: Live) -> list[np.ndarray[Any, Any]]:
-    """Return what the ledger holds when all of the past is read anew."""
-    signalling = collector.service.signalling
-    await signalling.start()
-    await signalling.turn()
-    return _arrays(collector)
 
 
 def _history(orders: int) -> list[Any]:
@@ -73,10 +68,10 @@ async def test_whatever_comes_in_which_order_the_account_is_that_of_all_events(t
             if chance.random() < 0.3:
                 await collector.service.signalling.turn()
         await collector.service.signalling.turn()
-        kept = _arrays(collector)
+        kept = accounted(collector)
         assert len(collector.service.signalling.account.segments) == 2
         share = collector.service.signalling.account.recent.visits
-        for one, other in zip(kept, await _again(collector), strict=True):
+        for one, other in zip(kept, await accounted_again(collector), strict=True):
             assert np.array_equal(one, other)
         again = collector.service.signalling.account.recent.visits
         assert kept[2].sum() > 0
@@ -96,8 +91,8 @@ async def test_what_arrives_while_the_past_is_read_counts_once(tmp_path: Path, m
         await collector.service.database.write(signalling._read_some)  # noqa: SLF001 - a part of the past
         await collector.send(*messages[1 + len(messages) // 3 :: 2])
         await signalling.turn()
-        kept = _arrays(collector)
-        for one, other in zip(kept, await _again(collector), strict=True):
+        kept = accounted(collector)
+        for one, other in zip(kept, await accounted_again(collector), strict=True):
             assert np.array_equal(one, other)
 
 
