@@ -48,6 +48,7 @@ LAST_EVENT: Final = "touchstone_last_event_timestamp_seconds"
 SIGNALS_LAST_RUN: Final = "touchstone_signals_last_run_timestamp_seconds"
 SIGNALS_DURATION: Final = "touchstone_signals_duration_seconds"
 
+PICTURE_TIMESTAMP: Final = "touchstone_picture_timestamp_seconds"
 PROMISE_KEPT: Final = "touchstone_promise_kept_orders"
 PROMISE_BROKEN: Final = "touchstone_promise_broken_orders"
 PROMISE_OPEN: Final = "touchstone_promise_open_orders"

@@ -125,7 +125,7 @@ class House:
         self.buses = {name: self._bus(name) for name in SERVICES}
         codebook = Codebook(self.promise)
         self.metrics = Metrics(codebook, self.registries["collector"])
-        self.metrics.state = State(0, 0, 0, 0, 0, 0, 0, {}, {}, {})
+        self.metrics.state = State(now_us(), 0, 0, 0, 0, 0, 0, 0, {}, {}, {})
         self.metrics.registry.register(SignalGauges(signalling(codebook, well=self.well)))
 
     def _bus(self, name: str) -> Bus:
@@ -181,8 +181,8 @@ class House:
         self.metrics.count(Receipt(accepted, 1, bad, bad, [2 * SECOND, 30 * SECOND], Visits(stages, lengths)))
         self.metrics.skipped.inc()
         orders = {(stage, risk): 3 + tick for stage in stages.tolist() for risk in range(3)}
-        oldest = dict.fromkeys(stages.tolist(), 9e5)
-        self.metrics.state = State(90, 10, 40, 3, bad, bad, bad, orders, oldest, dict.fromkeys(stages.tolist(), 3))
+        oldest, over = dict.fromkeys(stages.tolist(), 9e5), dict.fromkeys(stages.tolist(), 3)
+        self.metrics.state = State(now_us(), 90, 10, 40, 3, bad, bad, bad, orders, oldest, over)
         self.metrics.hear(dict.fromkeys(("/shop", "/crm", "/mes"), now_us() - 60 * SECOND))
         self.metrics.reconciled = (0.0, 0.0, 0.0, 0.0, time.time())
         self.metrics.violations = dict.fromkeys(names.INVARIANTS, bad)

@@ -195,7 +195,7 @@ async def get_invariants(request: Request) -> documents.Invariants:
 async def get_metrics(request: Request) -> Response:
     """Return stage durations, orders in stage by risk, promises kept and broken, and what arrived."""
     service = service_of(request)
-    picture = await service.reports.picture()
+    picture = await service.reports.picture_at_hand()
     return Response(service.metrics.exposition(picture.state()), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -106,6 +106,7 @@ class Service:
         for poller in self.pollers:
             await poller.close()
         await self.watch.close()
+        await self.reports.close()
         await self.database.close()
         self.telemetry.shutdown()
 

@@ -33,6 +33,7 @@ class State:
     ``over_budget``: by stage, the orders that have been there for longer than its budget.
     """
 
+    as_of: int
     kept: int
     broken: int
     open: int
@@ -178,6 +179,7 @@ class _Gauges:
 
     def _totals(self, state: State) -> Iterator[Metric]:
         for name, text, value in (
+            (names.PICTURE_TIMESTAMP, "As of when the orders in flight are counted.", state.as_of / SECOND),
             (names.PROMISE_KEPT, "Orders that kept their promise.", state.kept),
             (names.PROMISE_BROKEN, "Orders that broke their promise, open ones whose moment passed too.", state.broken),
             (names.PROMISE_OPEN, "Orders whose promise moment is ahead.", state.open),

@@ -37,6 +37,7 @@ SECOND: Final = 1_000_000
 ROWS_AT_ONCE: Final = 20_000
 HISTORY_ORDERS: Final = 8_000
 HISTORY_SECONDS: Final = 60.0
+SCRAPE_PATIENCE_S: Final = 2.0
 NAME: Final = "live"
 _NAMES: Final = COLUMNS.index("name")
 _SINCE: Final = COLUMNS.index("stage_since")
@@ -123,6 +124,7 @@ class Picture:
         cancelled = int(np.count_nonzero(self.judged.verdict == CANCELLED))
         ended = {verdict: self.totals[f"settled {verdict}"] for verdict in (KEPT, BROKEN, CANCELLED)}
         return State(
+            as_of=self.as_of,
             kept=ended[KEPT],
             broken=ended[BROKEN] + broken,
             open=len(self.names) - broken - cancelled,
@@ -144,6 +146,7 @@ class Reports:
         self.picture_seconds = picture_seconds
         self._picture: Picture | None = None
         self._history: tuple[int, History] | None = None
+        self._coming: asyncio.Task[Picture] | None = None
         self._alone = asyncio.Lock()
 
     async def stages(self, as_of: int | None = None) -> dict[str, Any]:
@@ -183,6 +186,22 @@ class Reports:
             if self._picture is None or not 0 <= age_s < self.picture_seconds:
                 self._picture = await self._taken()
             return self._picture
+
+    async def picture_at_hand(self) -> Picture:
+        """Return the picture, or the one before it where the new one takes longer than a scrape may wait."""
+        if self._coming is None or self._coming.done():
+            self._coming = asyncio.create_task(self.picture())
+        if self._picture is not None:
+            await asyncio.wait([self._coming], timeout=SCRAPE_PATIENCE_S)
+            if not self._coming.done():
+                return self._picture
+        return await asyncio.shield(self._coming)
+
+    async def close(self) -> None:
+        """Give up a picture that is being taken."""
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.wait([self._coming])
 
     async def _taken(self) -> Picture:
         as_of, last = self.clock(), 0

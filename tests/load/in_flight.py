@@ -71,6 +71,7 @@ async def measured(orders: int, folder: Path) -> dict[str, Any]:
         # The first turn fits the reference and checks past forecasts, which later ones do not.
         first = await _timed(service.signalling.turn)
         turns = [await _after_an_event(service, round_) for round_ in range(ROUNDS)]
+        pictures = [await _timed(service.reports.picture) for _ in range(ROUNDS)]
         scrapes = [await _timed(lambda: client.get("/metrics")) for _ in range(ROUNDS)]
         text = (await client.get("/metrics")).text
     samples = Counter(line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#"))
@@ -79,6 +80,7 @@ async def measured(orders: int, folder: Path) -> dict[str, Any]:
         "events_per_s": taken_in,
         "first_turn_s": first,
         "turn_s": _median(turns),
+        "picture_s": _median(pictures),
         "scrape_s": _median(scrapes),
         "series": samples.total(),
         "bytes": len(text),

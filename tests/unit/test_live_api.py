@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from datetime import timedelta
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 
 from collectors import conventions
 from collectors.live import app as live_app
+from collectors.live import reports
 from collectors.live.app import create_app, create_service
 from collectors.live.examples import EVENT
 from collectors.live.handlers import HANDLERS
@@ -250,3 +252,27 @@ async def test_a_picture_of_the_orders_in_flight_is_kept_for_a_while(tmp_path: P
         assert (await collector.get("/orders"))["orders"] == []
         clock.now += timedelta(seconds=6)
         assert len((await collector.get("/orders"))["orders"]) == 1
+
+
+async def test_a_scrape_does_not_wait_for_a_count_that_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "SCRAPE_PATIENCE_S", 0.01)
+    clock = live.Clock(START + timedelta(hours=1))
+    name = "touchstone_promise_open_orders"
+    async with running(live.settings(tmp_path), clock) as collector:
+        assert (await collector.metrics())[name] == 0
+        await collector.send(event("a", "NEW", 0))
+        gate, taken = asyncio.Event(), collector.service.reports.picture
+
+        async def slowly() -> reports.Picture:
+            await gate.wait()
+            return await taken()
+
+        monkeypatch.setattr(collector.service.reports, "picture", slowly)
+        clock.now += timedelta(hours=1)
+        old = await collector.metrics()
+        assert (old[name], old["touchstone_picture_timestamp_seconds"]) == (0, (START + timedelta(hours=1)).timestamp())
+        gate.set()
+        monkeypatch.setattr(reports, "SCRAPE_PATIENCE_S", 60)
+        assert (await collector.metrics())[name] == 1
