@@ -102,8 +102,8 @@ def prometheus_configuration(broker: str, generated: Path = GENERATED, *, alertm
     ``generated``: where the rules lie, if there are any; ``alertmanager``: whether there is one to tell.
     """
     config: dict[str, Any] = yaml.safe_load(SCRAPING.read_text(encoding="utf-8"))
-    rules = generated / Path(config["rule_files"][0]).name
-    config["rule_files"] = [str(rules)] if rules.exists() else []
+    rules = [generated / Path(file).name for file in config["rule_files"]]
+    config["rule_files"] = [str(file) for file in rules if file.exists()]
     if not alertmanager:
         del config["alerting"]
         config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] != "alertmanager"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import case, insert, select, update
 
 from collectors.live.tables import maintenance, reference_decisions
 from collectors.signals.reference import from_document
@@ -61,6 +61,14 @@ async def references(connection: AsyncConnection) -> list[Period]:
 async def record_maintenance(connection: AsyncConnection, begin: int, end: int, why: str, now: int) -> None:
     """Declare a maintenance window."""
     await connection.execute(insert(maintenance), {"decided_at": now, "begin": begin, "end": end, "why": why})
+
+
+async def end_maintenance(connection: AsyncConnection, number: int, now: int) -> bool:
+    """End a maintenance window now; return whether there is such a one that was not over."""
+    window = (maintenance.c.number == number) & (maintenance.c.end > now)
+    begin = case((maintenance.c.begin > now, now), else_=maintenance.c.begin)
+    changed = await connection.execute(update(maintenance).where(window).values(begin=begin, end=now))
+    return changed.rowcount > 0
 
 
 async def maintenance_windows(connection: AsyncConnection) -> Sequence[Period]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
@@ -42,6 +43,7 @@ class NewPeriod(BaseModel):
 class DecidedPeriod(BaseModel):
     """A period that was decided on."""
 
+    number: int
     decided_at: datetime
     begin: datetime
     end: datetime
@@ -112,10 +114,19 @@ async def post_maintenance(request: Request, period: NewPeriod) -> MaintenanceWi
     return await get_maintenance(request)
 
 
+@decisions_api.post(
+    "/maintenance/{number}/end", summary="End a maintenance window now", responses=responses(HTTPStatus.NOT_FOUND)
+)
+async def post_end_of_maintenance(request: Request, number: int) -> MaintenanceWindows:
+    """Let alerts be heard again; the hours until now stay left out of the signals."""
+    if not await service_of(request).signalling.end_maintenance(number):
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no window {number} that is not over yet")
+    return await get_maintenance(request)
+
+
 def _told(periods: Iterable[Period]) -> list[DecidedPeriod]:
+    moments = ("decided_at", "begin", "end")
     return [
-        DecidedPeriod.model_validate(
-            {"decided_at": shown(p.decided_at), "begin": shown(p.begin), "end": shown(p.end), "why": p.why}
-        )
-        for p in periods
+        DecidedPeriod.model_validate(asdict(one) | {name: shown(getattr(one, name)) for name in moments})
+        for one in periods
     ]

@@ -118,10 +118,10 @@ def test_without_rules_or_alertmanager_the_house_is_scraped_all_the_same(tmp_pat
     assert "alerting" not in config
     assert "alertmanager" not in scraped(config)
     assert alertmanager_configuration(tmp_path) is None
-    for name in ("rules.yaml", "alertmanager.yaml"):
+    for name in ("targets.yaml", "rules.yaml", "alertmanager.yaml"):
         (tmp_path / name).touch()
     whole = prometheus_configuration("127.0.0.1:20003", tmp_path, alertmanager=True)
-    assert whole["rule_files"] == [str(tmp_path / "rules.yaml")]
+    assert whole["rule_files"] == [str(tmp_path / name) for name in ("targets.yaml", "rules.yaml")]
     assert whole["alerting"]["alertmanagers"][0]["static_configs"] == [{"targets": scraped(whole)["alertmanager"]}]
     assert alertmanager_configuration(tmp_path) == tmp_path / "alertmanager.yaml"
 

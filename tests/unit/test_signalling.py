@@ -200,6 +200,19 @@ async def test_maintenance_is_told_while_it_lasts_and_is_kept(tmp_path: Path) ->
         assert collector.service.signalling.muted == ((micros(START), micros(START + HOUR)),)
 
 
+async def test_a_forgotten_window_can_be_ended(tmp_path: Path) -> None:
+    clock = Clock(START)
+    async with running(live.settings(tmp_path, signals_seconds=FAR), clock) as collector:
+        window = {"begin": START.isoformat(), "end": (START + 90 * HOUR).isoformat(), "why": "the MES moves"}
+        told = (await collector.client.post("/maintenance", json=window)).json()
+        path = f"/maintenance/{told['windows'][0]['number']}/end"
+        clock.now += 2 * HOUR
+        assert not (await collector.client.post(path)).json()["now"]
+        assert collector.service.signalling.muted == ((micros(START), micros(START + 2 * HOUR)),)
+        assert (await collector.client.post(path)).status_code == httpx.codes.NOT_FOUND
+        assert (await collector.client.post("/maintenance/99/end")).status_code == httpx.codes.NOT_FOUND
+
+
 @pytest.mark.parametrize(("hour", "works"), [(9, 1), (16, 1), (8, 0), (17, 0)])
 async def test_business_hours_are_those_of_the_calendar(tmp_path: Path, hour: int, works: int) -> None:
     promise = PROMISE + "calendar: {hours: '09:00-17:00'}\n"

@@ -136,6 +136,15 @@ class Signalling:
         """Mute alerts from ``begin`` to ``end``, and leave these hours out of the signals."""
         record = partial(decisions.record_maintenance, begin=begin, end=end, why=why, now=self.clock())
         await self.database.write(record)
+        await self._read_windows()
+
+    async def end_maintenance(self, number: int) -> bool:
+        """End a window now; return whether there is such a one that was not over."""
+        ended = await self.database.write(partial(decisions.end_maintenance, number=number, now=self.clock()))
+        await self._read_windows()
+        return ended
+
+    async def _read_windows(self) -> None:
         async with self.database.reading() as connection:
             self.windows = await decisions.maintenance_windows(connection)
 
