@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 from alerts import targets
 from alerts.model import PROMISE, SERVICES, Recording
-from alerts.rules import broker, burning, bus, orders, pricing, processes, promises, scrapes, sources, stages, watchers
+from alerts.rules import (
+    broker,
+    burning,
+    bus,
+    orders,
+    pricing,
+    processes,
+    promises,
+    scrapes,
+    silence,
+    sources,
+    stages,
+    watchers,
+)
 from alerts.settings import default_settings
 
 if TYPE_CHECKING:
@@ -15,7 +28,20 @@ if TYPE_CHECKING:
     from alerts.settings import Settings
     from collectors.promise import PromiseFile
 
-MODULES: Final = (promises, stages, burning, orders, sources, bus, broker, pricing, processes, scrapes, watchers)
+MODULES: Final = (
+    promises,
+    stages,
+    burning,
+    orders,
+    silence,
+    sources,
+    bus,
+    broker,
+    pricing,
+    processes,
+    scrapes,
+    watchers,
+)
 ARRIVALS: Final = Recording(
     "touchstone:arrivals:per_second",
     burning.INDICATORS,

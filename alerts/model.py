@@ -80,6 +80,8 @@ class Alert:
 
     ``orders`` is the query of the collector's `GET /orders` that lists whom to chase, ``trace`` a metric with
     exemplars; both are empty where there is none. ``drill`` names the fault that must make it fire.
+    ``keep_firing_for``: for how long it still fires once its expression no longer holds, so that a signal which comes
+    and goes is one page.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Alert:
     orders: str = ""
     trace: str = ""
     drill: str | None = None
+    keep_firing_for: str = "0s"
     muted_by: tuple[Cause, ...] = (Cause.MAINTENANCE,)
 
     @property

@@ -40,6 +40,8 @@ def scenes(alert: Alert) -> Iterator[Scene]:
             yield from _jumps(alert, scene)
         else:
             yield from _steps(alert, scene)
+            if minutes(alert.keep_firing_for) and scene.firing:
+                yield _flaps(alert, scene)
 
 
 def _steps(alert: Alert, edge: Edge) -> Iterator[Scene]:
@@ -55,10 +57,22 @@ def _steps(alert: Alert, edge: Edge) -> Iterator[Scene]:
             begins - 1: (),
             **({begins + pending - 1: ()} if pending else {}),
             begins + pending: edge.firing,
-            ends: (),
+            ends - 1: edge.firing,
+            ends: edge.firing if minutes(alert.keep_firing_for) else (),
         }
         says = f"{quiet} is quiet, {edge.loud} is not" if edge.firing else f"{quiet} and {edge.loud} are quiet here"
         yield _scene(says, edge, values, moments, unit, ends + _AROUND)
+
+
+def _flaps(alert: Alert, edge: Edge) -> Scene:
+    """Return a scene that comes back just before it would end, for a moment, and then stays away."""
+    pending, kept, quiet = minutes(alert.for_) // LONG_STEP, minutes(alert.keep_firing_for) // LONG_STEP, edge.quiet[0]
+    first = pending + 3
+    back, last = first + kept - 1, first + 2 * kept
+    values = f"{quiet} {edge.loud}+0x{pending + 1} {quiet}+0x{kept - 2} {edge.loud} {quiet}+0x{kept}"
+    moments = {pending: (), pending + 1: edge.firing, back - 1: edge.firing, back + 1: edge.firing}
+    moments |= {last - 1: edge.firing, last: ()}
+    return _scene(f"{edge.loud} comes and goes", edge, values, moments, LONG_STEP, last)
 
 
 def _jumps(alert: Alert, edge: Edge) -> Iterator[Scene]:
@@ -71,7 +85,7 @@ def _jumps(alert: Alert, edge: Edge) -> Iterator[Scene]:
         values = f"0+0x{window} {quiet}+0x{window + _AROUND}"
         yield _scene(f"a jump by {quiet} is quiet", edge, values, moments, 1, last)
     moments = {begins - 1: (), **({begins + pending - 1: ()} if pending else {})}
-    moments |= {begins + pending: edge.firing, ends: ()}
+    moments |= {begins + pending: edge.firing, ends - 1: edge.firing, ends: ()}
     values = f"0+0x{window} {edge.loud}+0x{window + _AROUND}"
     yield _scene(f"a jump by {edge.loud} is not", edge, values, moments, 1, last)
 

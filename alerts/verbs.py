@@ -22,7 +22,7 @@ Folder = Annotated[
 
 @app.command()
 def build(promise: Promise = None, settings: Settings = None, output: Folder = None) -> None:
-    """Write rules, their targets, their tests and Alertmanager's configuration."""
+    """Write rules, their targets, their tests and Alertmanager's configuration; bring the runbooks up to date."""
     from alerts.command import run_build
 
     typer.echo("\n".join(run_build(promise, settings, output)))
@@ -30,7 +30,7 @@ def build(promise: Promise = None, settings: Settings = None, output: Folder = N
 
 @app.command()
 def check(promise: Promise = None, settings: Settings = None, output: Folder = None) -> None:
-    """Build again and compare; let promtool, amtool and pint judge, where this machine has them."""
+    """Build again and compare, runbooks too; let promtool, amtool and pint judge, where this machine has them."""
     from alerts.command import run_check
 
     typer.echo("\n".join(run_check(promise, settings, output)))

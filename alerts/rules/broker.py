@@ -41,6 +41,12 @@ def _raised(name: str) -> Edge:
     return Edge({**others, _alarm(name): "X"}, ("0",), "1", (Firing(said, labels),))
 
 
+_HELD: Final = Firing(
+    "At least 100 messages of crm.events.0 have been with a consumer for 15 minutes: a handler hangs, or "
+    "cannot keep up.",
+    _QUEUE,
+)
+
 ALERTS: Final = (
     Alert(
         name="BrokerAlarm",
@@ -148,13 +154,8 @@ ALERTS: Final = (
                 {_UNACKED: "99+0x20 100+0x30 99+0x5", _UNACKED_THERE: "200"},
                 {
                     "40m": (),
-                    "41m": (
-                        Firing(
-                            "At least 100 messages of crm.events.0 have been with a consumer for 15 minutes: a handler "
-                            "hangs, or cannot keep up.",
-                            _QUEUE,
-                        ),
-                    ),
+                    "41m": (_HELD,),
+                    "51m": (_HELD,),
                     "52m": (),
                 },
             ),

@@ -138,6 +138,12 @@ ALERTS: Final = (
                 loud="9",
                 firing=(Firing("crm gave up 9 messages; what concerns their orders waits behind them.", _CRM),),
             ),
+            Edge(  # what is parked was not given up
+                {_held("dead"): "X", _held("parked"): "50"},
+                quiet=("0",),
+                loud="1",
+                firing=(Firing("crm gave up 1 messages; what concerns their orders waits behind them.", _CRM),),
+            ),
         ),
     ),
     Alert(

@@ -1,4 +1,4 @@
-"""(d) Orders that are stuck, lost or disputed, invariants that do not hold, and silence."""
+"""(d) Orders that are stuck, lost or disputed, and invariants that do not hold; silence stands in silence.py."""
 
 from __future__ import annotations
 
@@ -12,35 +12,6 @@ _STUCK: Final = "touchstone_reconcile_stuck"
 _ORDERS: Final = 'touchstone_stage_orders{stage="approval",risk="late"}'
 _FINE: Final = 'touchstone_stage_orders{stage="approval",risk="on track"}'
 _HELD: Final = 'touchstone_stage_orders{stage="packing",risk="on track"}'
-# Twelve events expected and none seen: e^-12, once in 160,000 looks, where events come independently.
-_SILENT: Final = """
-    time() - max(touchstone_last_event_timestamp_seconds) > {seconds}
-    and touchstone:arrivals:per_second * {seconds}
-      * max(avg_over_time(touchstone_business_hours[{window}]))
-      / max(avg_over_time(touchstone_business_hours[7d])) > 12
-"""
-
-
-def _arrivals(half: str) -> dict[str, str]:
-    """Return twice so many arrivals a second, in two stages; those of a segment are among them."""
-    arrivals = 'touchstone_stage_arrivals_per_second{{stage="{}",segment="{}"}}'
-    return {
-        arrivals.format("approval", "all"): half,
-        arrivals.format("packing", "all"): half,
-        arrivals.format("packing", "channel=b2b"): "1",
-    }
-
-
-_SILENCES: Final = (("30m", 1_800), ("3h", 10_800), ("1d", 86_400))
-_OPEN: Final = "touchstone_business_hours"
-_LAST: Final = 'touchstone_last_event_timestamp_seconds{source="/shop"}'
-_OLDER: Final = 'touchstone_last_event_timestamp_seconds{source="/crm"}'
-
-
-def _silence() -> str:
-    looks = "\n  or\n".join(f"({_SILENT.format(window=window, seconds=seconds)})" for window, seconds in _SILENCES)
-    return f"max(touchstone_business_hours) == 1\nand on () (\n{looks}\n)"
-
 
 ALERTS: Final = (
     Alert(
@@ -122,8 +93,8 @@ ALERTS: Final = (
             Edge(
                 {"touchstone_reconcile_mismatches": "X"},
                 quiet=("0",),
-                loud="2",
-                firing=(Firing("For 2 orders the systems name different statuses for longer than the tolerance."),),
+                loud="1",
+                firing=(Firing("For 1 orders the systems name different statuses for longer than the tolerance."),),
             ),
         ),
     ),
@@ -204,97 +175,6 @@ ALERTS: Final = (
         ),
     ),
     Alert(
-        name="NoEvents",
-        group=GROUP,
-        expr=_silence(),
-        for_="0s",
-        severity=Severity.PAGE,
-        owner=SERVICES,
-        summary="Nothing is heard of any order in business hours",
-        description=(
-            'No system has said anything of any order for {{ with query "time() - '
-            'max(touchstone_last_event_timestamp_seconds)" }}{{ . | first | value | humanizeDuration }}'
-            "{{ else }}?{{ end }}, though people work."
-        ),
-        dashboard="touchstone-telemetry",
-        panel="Since the last event, by source",
-        drill="silence-in-business-hours",
-        muted_by=_MUTED,
-        scenes=(
-            # 1/128 events a second: 14.06 in 30 minutes, so half an hour of silence is enough ...
-            Scene(
-                "a busy house is silent for half an hour",
-                {**_arrivals("0.00390625"), _OPEN: "1+0x120", _LAST: "3600+0x120", _OLDER: "0+0x120"},
-                {
-                    "90m": (),
-                    "91m": (Firing("No system has said anything of any order for 31m 0s, though people work."),),
-                },
-            ),
-            Scene(  # the moment counts that any source spoke last
-                "one source that speaks is no silence",
-                {**_arrivals("0.00390625"), _OPEN: "1+0x120", _LAST: "0+60x120", _OLDER: "0+0x120"},
-                {"120m": ()},
-            ),
-            Scene(
-                "nobody expects anything at night",
-                {**_arrivals("0.00390625"), _OPEN: "1+0x60 0+0x60", _LAST: "0+0x120"},
-                {
-                    "60m": (Firing("No system has said anything of any order for 1h 0m 0s, though people work."),),
-                    "61m": (),
-                    "100m": (),
-                },
-            ),
-            # ... 1/256 a second are 7 in 30 minutes, which is chance, and 42 in three hours.
-            Scene(
-                "a quiet house is silent for three hours",
-                {**_arrivals("0.001953125"), _OPEN: "1+0x200", _LAST: "0+0x200"},
-                {
-                    "100m": (),
-                    "180m": (),
-                    "181m": (Firing("No system has said anything of any order for 3h 1m 0s, though people work."),),
-                },
-            ),
-            # 1/900 a second are 12 in three hours: the limit itself.
-            Scene(
-                "exactly as many as may be missed by chance",
-                {**_arrivals("0.0005555555555555556"), _OPEN: "1+0x200", _LAST: "0+0x200"},
-                {"200m": ()},
-            ),
-            # After a night only the working time within the three hours counts, measured by that of the week.
-            Scene(
-                "the morning's first hour",
-                {**_arrivals("0.001953125"), _OPEN: "1+0x40 0+0x34 1+0x5", _LAST: "24000+0x80"},
-                {"400m": (), "750m": (), "760m": ()},
-                step="10m",
-            ),
-            # 1/1800 a second are 6 in three hours; but people work a third of the time, so three such hours bring 18.
-            Scene(
-                "the third morning brings nothing",
-                {
-                    **_arrivals("0.0002777777777777778"),
-                    _OPEN: "0+0x31 1+0x15 0+0x31 1+0x15 0+0x31 1+0x15",
-                    _LAST: "230400+0x145",
-                },
-                {
-                    "4020m": (),
-                    "4050m": (Firing("No system has said anything of any order for 3h 30m 0s, though people work."),),
-                },
-                step="30m",
-            ),
-            Scene(
-                "a house of few orders is silent for a day",
-                {**_arrivals("0.0001220703125"), _OPEN: "1+0x60", _LAST: "0+0x60"},
-                {
-                    "1440m": (),
-                    "1470m": (
-                        Firing("No system has said anything of any order for 1d 0h 30m 0s, though people work."),
-                    ),
-                },
-                step="30m",
-            ),
-        ),
-    ),
-    Alert(
         name="ReconcileStale",
         group=GROUP,
         expr="time() - max(touchstone_reconcile_last_run_timestamp_seconds) > 1800",
@@ -309,10 +189,12 @@ ALERTS: Final = (
         scenes=(
             Scene(
                 "the last comparison is half an hour old, and five minutes go by",
-                {"touchstone_reconcile_last_run_timestamp_seconds": "0+0x60"},
+                {"touchstone_reconcile_last_run_timestamp_seconds": "0+0x40 2460+0x20"},
                 {
                     "35m": (),
                     "36m": (Firing("Systems were last compared 36m 0s ago; every five minutes is usual."),),
+                    "40m": (Firing("Systems were last compared 40m 0s ago; every five minutes is usual."),),
+                    "41m": (),
                 },
             ),
             Scene(

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Severity
+from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
 
 GROUP: Final = "pricing"
 _MUTED: Final = (Cause.MAINTENANCE,)
 _CALCULATION: Final = "touchstone_pricing_calculation_seconds_bucket"
+
+
+def _twice(refused_before: int, refused: int, answered: int) -> dict[str, str]:
+    """Return ten requests in the first hour, so many of them refused, and more in the ninth."""
+    values = "0+0x60 {}+0x419 {}+0x300"
+    return {
+        'touchstone_pricing_refusals_total{reason="size"}': values.format(refused_before, refused_before + refused),
+        'touchstone_pricing_answers_total{class="shop"}': values.format(10, 10 + answered),
+    }
+
 
 ALERTS: Final = (
     Alert(
@@ -72,7 +82,7 @@ ALERTS: Final = (
                 {
                     'touchstone_pricing_children_killed_total{reason="memory",instance="a"}': "X",
                     'touchstone_pricing_children_killed_total{reason="memory",instance="b"}': "0+0x60 2+0x200",
-                    'touchstone_pricing_children_killed_total{reason="ended"}': "X",
+                    'touchstone_pricing_children_killed_total{reason="ended"}': "0+0x60 50+0x200",
                     'touchstone_pricing_children_killed_total{reason="time"}': "4",
                 },
                 quiet=("3",),
@@ -104,6 +114,13 @@ ALERTS: Final = (
                 quiet=("0",),
                 loud="1",
                 firing=(Firing("Work was taken over 2 times in the last hour from workers that fell silent."),),
+                window="1h",
+            ),
+            Edge(
+                {'touchstone_pricing_leases_lost_total{instance="a"}': "X"},
+                quiet=("0",),
+                loud="1",
+                firing=(Firing("Work was taken over 1 times in the last hour from workers that fell silent."),),
                 window="1h",
             ),
         ),
@@ -181,6 +198,14 @@ ALERTS: Final = (
                 firing=(Firing("95% of the requests of the last six hours were answered without a price."),),
                 window="6h",
             ),
+            # What was before the six hours counts in neither figure: ten answers, of which ten or none were refusals.
+            Scene("12 of 25 were refused, and ten before", _twice(10, 12, 25), {"600m": ()}),
+            Scene(
+                "13 of 25 were refused, and none before",
+                _twice(0, 13, 25),
+                {"600m": (Firing("52% of the requests of the last six hours were answered without a price."),)},
+            ),
+            Scene("15 of 19 were refused: too few to speak", _twice(0, 15, 19), {"600m": ()}),
         ),
     ),
 )

@@ -33,7 +33,7 @@ ALERTS: Final = (
                     'touchstone:job_expected{job="shop"}': "1",
                     'up{job="shop",instance="a:8401"}': "X",
                     'up{job="shop",instance="b:8401"}': "0",
-                    'up{job="crm",instance="a:8402"}': "0",
+                    'up{job="crm",instance="a:8402"}': "1",
                 },
                 quiet=("1",),
                 loud="0",
@@ -127,11 +127,12 @@ ALERTS: Final = (
             ),
             Scene(
                 "all of a core, for ten minutes and twenty more",
-                {_CPU: "0+60x60", 'process_cpu_seconds_total{job="pricing",instance="p:1"}': "0+60x60"},
+                {_CPU: "0+60x60 3600+0x5", 'process_cpu_seconds_total{job="pricing",instance="p:1"}': "0+60x65"},
                 {
                     "29m": (),
                     "30m": (Firing("a:8401 of shop uses 100% of a core.", _ONE),),
                     "60m": (Firing("a:8401 of shop uses 100% of a core.", _ONE),),
+                    "61m": (),
                 },
             ),
             Scene("a burst of CPU passes", {_CPU: "0+60x15 900+6x60"}, {"26m": (), "36m": (), "60m": ()}),

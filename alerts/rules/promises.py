@@ -119,9 +119,9 @@ ALERTS: Final = (
         name="PromiseSegmentAtRisk",
         group=GROUP,
         expr="""
-            max by (segment) (touchstone_promise_expected_break_ratio{segment!="all"})
+            max by (segment) (touchstone_promise_expected_break_ratio)
             and on (segment)
-              max by (segment) (touchstone_promise_expected_break_bound_ratio{segment!="all", bound="lower"})
+              max by (segment) (touchstone_promise_expected_break_bound_ratio{bound="lower"})
               > on () group_left () 2 * (1 - max(touchstone_promise_objective_ratio))
             unless on () max(touchstone_promise_expected_break_bound_ratio{segment="all", bound="lower"})
               > 2 * (1 - max(touchstone_promise_objective_ratio))

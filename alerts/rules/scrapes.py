@@ -22,7 +22,7 @@ def _refused(why: str) -> Edge:
     reasons = ("exceeded_sample_limit", "sample_duplicate_timestamp", "sample_out_of_order", "sample_out_of_bounds")
     series = {f"prometheus_target_scrapes_{reason}_total{_PROMETHEUS}": "0" for reason in reasons}
     series[f"prometheus_target_scrapes_{why}_total{_PROMETHEUS}"] = "X"
-    return Edge(series, ("0",), "2", (Firing(said.format(2), labels),), "15m")
+    return Edge(series, ("0",), "1", (Firing(said.format(1), labels),), "15m")
 
 
 ALERTS: Final = (
@@ -141,6 +141,16 @@ ALERTS: Final = (
                     "36m": (
                         Firing("300 spans of shop were given up in 15 minutes: nobody took them.", {"job": "shop"}),
                     ),
+                },
+            ),
+            Scene(
+                "a span is given up every ten minutes",
+                {'touchstone_spans_dropped_total{job="shop",instance="a"}': "0+0x20 1+0x9 2+0x9 3+0x20"},
+                {
+                    "35m": (),
+                    "36m": (Firing("1 spans of shop were given up in 15 minutes: nobody took them.", {"job": "shop"}),),
+                    "55m": (Firing("1 spans of shop were given up in 15 minutes: nobody took them.", {"job": "shop"}),),
+                    "56m": (),
                 },
             ),
             Scene(

@@ -7,6 +7,8 @@ from typing import Final
 from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Severity
 
 GROUP: Final = "stages"
+# Evidence near its limit comes and goes with every batch of departures: what is back within three days is one page.
+_SAME_PAGE: Final = "3d"
 _MUTED: Final = (Cause.MAINTENANCE, Cause.COLLECTOR)
 _OWNER: Final = {
     'touchstone:stage_owner{stage="approval",owner="sales"}': "1",
@@ -49,6 +51,7 @@ ALERTS: Final = (
             and on (stage) max by (stage) (touchstone_stage_evidence_ratio{segment="all"}) >= 1
         """,
         for_="1h",
+        keep_firing_for=_SAME_PAGE,
         severity=Severity.PAGE,
         owner=None,
         summary="{{ $labels.stage }} is slow",
@@ -92,13 +95,14 @@ ALERTS: Final = (
         name="StageSegmentSlow",
         group=GROUP,
         expr="""
-            max by (stage, segment) (touchstone_stage_slowdown_ratio{segment!="all"})
+            max by (stage, segment) (touchstone_stage_slowdown_ratio)
               * on (stage) group_left (owner) touchstone:stage_owner
               >= on () group_left () max(touchstone_stage_effect_minimum_ratio)
-            and on (stage, segment) max by (stage, segment) (touchstone_stage_evidence_ratio{segment!="all"}) >= 1
+            and on (stage, segment) max by (stage, segment) (touchstone_stage_evidence_ratio) >= 1
             unless on (stage) max by (stage) (touchstone_stage_evidence_ratio{segment="all"}) >= 1
         """,
         for_="1h",
+        keep_firing_for=_SAME_PAGE,
         severity=Severity.TICKET,
         owner=None,
         summary="{{ $labels.stage }} is slow for {{ $labels.segment }}",
@@ -170,6 +174,7 @@ ALERTS: Final = (
               >= 1
         """,
         for_="1h",
+        keep_firing_for=_SAME_PAGE,
         severity=Severity.TICKET,
         owner=None,
         summary="{{ $labels.stage }} is over its budget",
@@ -197,12 +202,13 @@ ALERTS: Final = (
         name="StageSegmentOverBudget",
         group=GROUP,
         expr="""
-            max by (stage, segment) (touchstone_stage_budget_evidence_ratio{segment!="all"})
+            max by (stage, segment) (touchstone_stage_budget_evidence_ratio)
               * on (stage) group_left (owner) touchstone:stage_owner
               >= 1
             unless on (stage) max by (stage) (touchstone_stage_budget_evidence_ratio{segment="all"}) >= 1
         """,
         for_="1h",
+        keep_firing_for=_SAME_PAGE,
         severity=Severity.TICKET,
         owner=None,
         summary="{{ $labels.stage }} is over its budget for {{ $labels.segment }}",

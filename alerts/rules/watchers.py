@@ -78,12 +78,14 @@ ALERTS: Final = (
             Scene(
                 "ten minutes, and five more",
                 {
-                    'touchstone_signals_last_run_timestamp_seconds{instance="a"}': "0+0x30",
+                    'touchstone_signals_last_run_timestamp_seconds{instance="a"}': "0+0x20 1260+0x9",
                     'touchstone_signals_last_run_timestamp_seconds{instance="b"}': "-60+0x30",
                 },
                 {
                     "15m": (),
                     "16m": (Firing("The collector last computed its signals 16m 0s ago: slow stages go unseen."),),
+                    "20m": (Firing("The collector last computed its signals 20m 0s ago: slow stages go unseen."),),
+                    "21m": (),
                 },
             ),
             Scene(
@@ -116,11 +118,13 @@ ALERTS: Final = (
         muted_by=(Cause.COLLECTOR,),
         scenes=(
             Scene(
-                "the collector ends",
-                {"touchstone_signals_last_run_timestamp_seconds": "0+60x5 stale"},
+                "the collector ends, and another begins",
+                {"touchstone_signals_last_run_timestamp_seconds": "0+60x5 stale _x13 1200+60x9"},
                 {
                     "15m": (),
                     "16m": (Firing("No collector shows signals: slow stages and broken promises go unseen."),),
+                    "19m": (Firing("No collector shows signals: slow stages and broken promises go unseen."),),
+                    "20m": (),
                 },
             ),
         ),
@@ -269,6 +273,13 @@ ALERTS: Final = (
                 quiet=("0",),
                 loud="3",
                 firing=(Firing("6 notifications by email failed in 15 minutes.", {"integration": "email"}),),
+                window="15m",
+            ),
+            Edge(
+                {'alertmanager_notifications_failed_total{instance="a",integration="email"}': "X"},
+                quiet=("0",),
+                loud="1",
+                firing=(Firing("1 notifications by email failed in 15 minutes.", {"integration": "email"}),),
                 window="15m",
             ),
         ),

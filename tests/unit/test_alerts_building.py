@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from alerts import building, targets
+from alerts import building, targets, unit_tests
 from alerts.catalogue import alerts, recordings
 from alerts.command import GENERATED, OutOfDate, run_build, run_check
 from alerts.model import Alert, Severity
@@ -75,6 +76,7 @@ def test_targets_say_what_promise_file_and_settings_say(parcels: Path) -> None:
     assert target("touchstone:stage_bucket", stage="sorting", le="14400.0") == "vector(1)"
     assert target("touchstone:sli_budget:ratio", sli="stage", of="sorting", owner="depot") == "vector(0.1)"
     assert target("touchstone:sli_budget:ratio", sli="errors", of="shop", owner="sre") == "vector(0.001)"
+    assert [dict(labels)["of"] for name, labels in found if ("sli", "price") in labels] == ["shop", "partner"]
     assert target("touchstone:price_age_limit:seconds", **{"class": "heavy"}) == "vector(7200)"
     assert target("touchstone:latency_bucket", le="1.0") == "vector(1)"
     assert target("touchstone:price_bucket", le="60.0") == "vector(1)"
@@ -107,6 +109,30 @@ def test_every_alert_is_whole() -> None:
         assert alert.owner in {"sre", "sales", None}, alert.name
         assert not alert.orders or alert.orders in {"risk=late", "risk=at%20risk"}, alert.name
         assert alert.runbook == f"docs/runbooks/{alert.slug}.md"
+
+
+def test_every_alert_has_scenes_that_fire_that_do_not_and_that_turn_from_one_moment_to_the_next() -> None:
+    """So that its `for` and its windows are held to the minute. The values beside a threshold: tests/mutations."""
+    for alert in alerts(load_promise(DEFAULT_PROMISE)):
+        fires, quiet, turns = False, False, set()
+        for scene in unit_tests.scenes(alert):
+            step = max(unit_tests.minutes(scene.step), unit_tests.LONG_STEP if unit_tests.is_long(scene) else 1)
+            moments = sorted((unit_tests.minutes(moment), bool(firing)) for moment, firing in scene.moments.items())
+            fires, quiet = fires or any(loud for _, loud in moments), quiet or not all(loud for _, loud in moments)
+            turns |= {new for (a, old), (b, new) in pairwise(moments) if b - a <= step and old != new}
+        assert (fires, quiet) == (True, alert.name != "Watchdog"), alert.name
+        assert True in turns or alert.name == "Watchdog", f"{alert.name}: no scene shows when it begins"
+        assert False in turns or alert.name == "Watchdog", f"{alert.name}: no scene shows when it ends"
+
+
+def test_only_stage_alerts_outlast_what_they_warn_of() -> None:
+    """Evidence near its limit comes and goes: for three days it is one page, and promtool plays it so."""
+    found = {alert.name: alert for alert in alerts(load_promise(DEFAULT_PROMISE)) if alert.keep_firing_for != "0s"}
+    assert set(found) == {"StageSlow", "StageSegmentSlow", "StageOverBudget", "StageSegmentOverBudget"}
+    rules = {rule.get("alert"): rule for rule in rules_of((GENERATED / building.RULES).read_text(encoding="utf-8"))}
+    for name, alert in found.items():
+        assert (alert.keep_firing_for, rules[name]["keep_firing_for"]) == ("3d", "3d")
+        assert any(scene.says.endswith("comes and goes") for scene in unit_tests.scenes(alert)), name
 
 
 def test_names_become_pages() -> None:
