@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import typer
 
 from alerts.verbs import app as alerts_app
+from collectors.output import opened, spare
+from collectors.promise_verbs import app as promise_app
 from dashboards.verbs import app as dashboards_app
 from instrumentation.errors import BadInput, TouchstoneError
 from pricing.units import Unit  # noqa: TC001 - typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from collectors.promise import PromiseFile
     from services.bus.dead_letters import DeadLetterClient
 
@@ -30,7 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-promise_app = typer.Typer(no_args_is_help=True, help="Draft, check and explain promise files.")
 serve_app = typer.Typer(no_args_is_help=True, help="Run one part of a real deployment.")
 dlq_app = typer.Typer(no_args_is_help=True, help="Messages that a service gave up: list, show, try again.")
 app.add_typer(promise_app, name="promise")
@@ -64,58 +62,6 @@ class Sender(StrEnum):
         return "pricing.workers" if self == Sender.pricing else f"services.{self}"
 
 
-@promise_app.command("init")
-def promise_init(
-    log: Annotated[Path, typer.Argument(help="An order log: CSV, wide CSV, XES, XES.gz or CloudEvents; - for a pipe.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write it; else to the screen.")
-    ] = None,
-) -> None:
-    """Look at a log and draft a complete promise file from it, with a comment beside each guess."""
-    from collectors.drafting import draft_promise
-
-    _spare((log,), (output,))
-    text = draft_promise(log)
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    _write(output, text)
-    typer.echo(f"{output}: drafted; `touchstone promise explain {output}` says what it promises", err=True)
-
-
-@promise_app.command("check")
-def promise_check(file: Annotated[Path, typer.Argument(help="The promise file.")]) -> None:
-    """Report every mistake in a promise file at once, each with its line."""
-    from collectors.promise.checking import check_document
-    from collectors.promise.document import read_document
-
-    findings, promise = check_document(read_document(file))
-    for finding in findings:
-        mark = "" if finding.severity == "error" else "warning: "
-        typer.echo(f"{file}: {mark}{finding}", err=finding.severity == "error")
-    if promise is None:
-        errors = sum(finding.severity == "error" for finding in findings)
-        raise BadInput(f"{file}: {errors} mistake{'s' if errors != 1 else ''} to mend")
-    typer.echo(f"{file}: `{promise.name}` is a valid promise of {len(promise.stages)} stages")
-
-
-@promise_app.command("schema")
-def promise_schema() -> None:
-    """Print the JSON Schema of promise files, for editors."""
-    from collectors.promise.schema import schema_text
-
-    typer.echo(schema_text(), nl=False)
-
-
-@promise_app.command("explain")
-def promise_explain(file: Annotated[Path, typer.Argument(help="The promise file.")]) -> None:
-    """Say in plain words what a promise file promises."""
-    from collectors.promise import load_promise
-    from collectors.promise.explain import explain
-
-    typer.echo(explain(load_promise(file)), nl=False)
-
-
 @app.command()
 def replay(
     log: Annotated[Path, typer.Argument(help="The log; - for a pipe.")],
@@ -138,7 +84,7 @@ def replay(
     from collectors.report.progress import progress_bar
     from collectors.sources.quarantine import Quarantine
 
-    _spare((log, promise), (html, quarantine))
+    spare((log, promise), (html, quarantine))
     terms = _promise(promise)
     moment = _moment(as_of, ZoneInfo(terms.log.timezone))
     with Quarantine(quarantine) as bad, progress_bar(shown=not as_json) as progress:
@@ -194,7 +140,7 @@ def simulate(
     if output == Path("-"):
         write(run(scenario), sys.stdout)
         return
-    with _opened(output) as stream:
+    with opened(output) as stream:
         count = write(run(scenario), stream)
     typer.echo(f"{output}: {count:,} status changes of {days} days", err=True)
 
@@ -385,6 +331,34 @@ def dlq_replay(
 
 
 @app.command()
+def drill(
+    names: Annotated[list[str] | None, typer.Argument(help="Which; all if left out.", metavar="[NAME]...")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Break things on purpose, and say whether the right alert fired, how soon, and cleared."""
+    from alerts.drills.command import run_drills
+    from alerts.drills.parts import Parts
+
+    try:
+        from deploy import servers
+        from deploy.servers.processes import Child
+        from deploy.servers.prometheus import configuration
+    except ModuleNotFoundError as error:
+        raise TouchstoneError("drills start real servers by deploy/, which a checkout has; run this in one") from error
+
+    real = Parts(
+        prometheus=servers.prometheus,
+        alertmanager=servers.alertmanager,
+        rabbitmq=servers.rabbitmq,
+        configuration=configuration,
+        process=Child,
+        free_port=servers.free_port,
+    )
+    if not run_drills(names or [], real, typer.echo, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     length: Annotated[str, typer.Option("--for", help="How long it goes on, such as 60s; 0s for until stopped.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed gives the same history.", min=0)] = 7,
@@ -452,29 +426,6 @@ def _moment(text: str | None, zone: tzinfo = UTC) -> datetime | None:
     except ValueError as error:
         raise BadInput(f"`{text}` is no moment; write it as 2026-03-01 or 2026-03-01T10:00:00Z") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-
-
-def _spare(inputs: tuple[Path | None, ...], outputs: tuple[Path | None, ...]) -> None:
-    """Refuse to write over what is to be read."""
-    for output in outputs:
-        if output is None or not output.exists():
-            continue
-        if any(path is not None and path.exists() and path.samefile(output) for path in inputs):
-            raise BadInput(f"{output}: is to be read, so it cannot be written too; name another file")
-
-
-def _write(path: Path, text: str) -> None:
-    with _opened(path) as stream:
-        stream.write(text)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    try:
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written ({error.strerror}); name another file") from error
 
 
 BROKEN_PIPE: Final = 141

@@ -98,8 +98,6 @@ class Forecast:
 
 def kinds_of(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the number of each order's combination of values, and the combinations; rare ones count as unknown."""
-    if not values.shape[1]:
-        return np.zeros(len(values), dtype=np.int64), np.zeros((1, 0), dtype=np.int64)
     # Numbers of combinations, column by column: sorting rows of a million orders would cost seconds.
     code = np.zeros(len(values), dtype=np.int64)
     for column in values.T:
@@ -116,7 +114,7 @@ def kinds_of(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.i
 
 def _between(table: NDArray[np.float32], ages: Floats, age: Floats, slack: Floats) -> Floats:
     """Read a table [ages, moments] between its points, in both directions."""
-    low = np.clip(np.searchsorted(ages, age, side="right") - 1, 0, max(len(ages) - 2, 0))
+    low = np.searchsorted(ages, age, side="right") - 1
     high = np.minimum(low + 1, len(ages) - 1)
     width = np.maximum(ages[high] - ages[low], 1e-12)
     part = np.clip((age - ages[low]) / width, 0.0, 1.0)

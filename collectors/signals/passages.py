@@ -83,7 +83,6 @@ class Passage:
         stage = state // 2
         age = np.maximum(self.elapsed[stage][np.newaxis, :] - self.at[stage][:, np.newaxis], 0.0)
         staying = self.flow.laws[state].staying(age / self.pace[stage])
-        staying[:, 0] = 1.0
         if stage == self.capped:
             self._cap(staying, stage)
         return (staying[:, :-1] - staying[:, 1:]).astype(np.float32), staying[:, -1:].astype(np.float32)
@@ -131,5 +130,4 @@ class Passage:
         law, pace = self.flow.laws[state], self.pace[stage]
         spent = law.cumulative(age / pace)[:, np.newaxis]
         staying = np.exp(spent - law.cumulative((age[:, np.newaxis] + ahead) / pace))
-        staying[:, 0] = 1.0
         return (staying[:, :-1] - staying[:, 1:]).astype(np.float32), staying[:, -1:].astype(np.float32)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-LEVEL: Final = 0.90
 Z: Final = 1.6449  # the normal quantile that leaves 5 % on either side
 USUAL_ERROR: Final = 0.3  # the shared relative error believed before any forecast has been checked
 USUAL_COUNTS_AS: Final = 4.0  # forecasts

@@ -25,9 +25,9 @@ _SWAPS: Final = {
     r"\band\b": ("or", "unless"),
     r"\bunless\b": ("and", "or"),
     r"(?<![\w])or(?![\w])": ("and",),
-    # Joined to a target that is always 1, a product and a quotient are the same.
+    # By a target that is always 1, or by 1 itself, a product and a quotient are the same.
     r"(?<=\s)\*(?=\s)(?! on \([a-z, ]*\) group_left \(\w*\) touchstone:\w+_(?:owner|bucket))": ("/",),
-    r"(?<=\s)/(?=\s)": ("*",),
+    r"(?<=\s)/(?=\s)(?! 1(?![\w.]))": ("*",),
     r"(?<=\s)\+(?=\s)": ("-",),
     r"(?<=\s)-(?=\s)": ("+",),
     r"\bmax(?= by|\()": ("min",),
@@ -35,7 +35,8 @@ _SWAPS: Final = {
     r"\bsum(?= by|\()": ("max",),
     r"\bmin_over_time\b": ("max_over_time",),
     r"\bavg_over_time\b": ("max_over_time",),
-    r"\bincrease\b": ("rate",),
+    # Above 0, a rate is what an increase is.
+    r"\bincrease\b(?!\([^()]*\)\)? > 0\b)": ("rate",),
     r"\brate\b": ("increase",),
     r"\bdelta\b": ("deriv",),
     r"\bchanges\b": ("resets",),
@@ -44,7 +45,8 @@ _SWAPS: Final = {
 _MATCHER: Final = re.compile(r'(\w+)(=~|!~|!=|=)("(?:[^"\\]|\\.)*")')
 _OPPOSITE: Final = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}
 _RANGE: Final = re.compile(r"(?<=\[)(\d+)([smhd])(?=\])|(?<=offset )(\d+)([smhd])")
-_NUMBER: Final = re.compile(r"(?<![\w:.\[])(\d+(?:\.\d+)?)(?![\w:.])")
+# What a constant vector holds is told to nobody: comparisons hold other numbers.
+_NUMBER: Final = re.compile(r"(?<![\w:.\[])(?<!vector\()(\d+(?:\.\d+)?)(?![\w:.])")
 _GROUPING: Final = re.compile(r"(by|on) \(([^)]*)\)")
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 

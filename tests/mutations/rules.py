@@ -38,10 +38,8 @@ def cases(found: Sequence[Alert], only: Sequence[str]) -> Iterator[Case]:
     """Yield every mutant of some alerts (all, if none is named) and of the series that they record."""
     seen: set[tuple[object, ...]] = set()
     for judge in found:
-        if only and judge.name not in only:
-            continue
-        recorded = proving.needed(judge)
-        for what, mutant in _of_alert(judge):
+        asked, recorded = not only or judge.name in only, proving.needed(judge)
+        for what, mutant in _of_alert(judge) if asked else ():
             yield Case(judge, what, mutant, recorded)
         for place, one in enumerate(recorded):
             # Over each window the same expression is recorded: the mistakes in one window are those in all.
@@ -49,9 +47,16 @@ def cases(found: Sequence[Alert], only: Sequence[str]) -> Iterator[Case]:
             if shape in seen:
                 continue
             seen.add(shape)
-            for what, expr in mutants(one.expr):
+            for what, expr in mutants(one.expr) if asked else ():
+                # The name of a recorded series says over which window it is; test_alerts_names holds the two together.
+                if _ranges(expr) != _ranges(one.expr):
+                    continue
                 changed = (*recorded[:place], replace(one, expr=expr), *recorded[place + 1 :])
                 yield Case(judge, f"{one.name} {dict(one.labels)} {what}", judge, changed)
+
+
+def _ranges(expr: str) -> list[str]:
+    return _RANGE.findall(expr)
 
 
 def _of_alert(alert: Alert) -> Iterator[tuple[str, Alert]]:
@@ -60,6 +65,9 @@ def _of_alert(alert: Alert) -> Iterator[tuple[str, Alert]]:
     pending = unit_tests.minutes(alert.for_)
     for other in (pending * 2, pending // 2) if pending else (5,):
         yield f"for: {alert.for_} becomes {other}m", replace(alert, for_=f"{other}m")
+    kept = unit_tests.minutes(alert.keep_firing_for)
+    for other in (kept * 2, kept // 2) if kept else ():
+        yield f"keep_firing_for: {alert.keep_firing_for} becomes {other}m", replace(alert, keep_firing_for=f"{other}m")
     severity = Severity.TICKET if alert.severity == Severity.PAGE else Severity.PAGE
     yield f"severity: {severity}", replace(alert, severity=severity)
     if alert.owner is not None:
@@ -73,6 +81,8 @@ def run(only: Sequence[str], jobs: int, say: Callable[[str], None]) -> dict[str,
         raise tools.Refused("promtool is not on this machine; install the package `prometheus`")
     found = alerts(load_promise(DEFAULT_PROMISE))
     made = list(cases(found, only))
+    for judge in {case.judge.name: case.judge for case in made}.values():
+        proving.prove(promtool, judge, default_settings().links)  # scenes that fail anyhow would kill every mutant
     say(f"{len(made)} mutants of {len(found)} alerts and the series that they record")
     with ThreadPoolExecutor(jobs) as pool:
         fates = []

@@ -60,3 +60,4 @@ def test_the_horizon_is_the_length_of_the_shorter_promises() -> None:
     assert horizon_us(np.arange(1, 12) * DAY) == 2 * DAY
     assert horizon_us(np.full(3, 90 * DAY)) == WINDOW_US
     assert horizon_us(np.zeros(0, dtype=np.int64)) == 0
+    assert horizon_us(np.array([-3 * DAY])) == 0

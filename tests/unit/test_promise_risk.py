@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from collectors.signals.promise_risk import (
     LEAST_ERROR,
     USUAL_ERROR,
     PastForecast,
+    Z,
     interval,
     promise_risk,
     risk_by_segment,
@@ -92,3 +94,35 @@ def test_an_interval_that_knew_no_shared_error_would_miss_far_too_often() -> Non
     counts = rng.poisson(100 * rng.gamma(1 / 0.3**2, 0.3**2, 20_000))
     lower, upper = interval(100.0, 100.0, 0.0)
     assert np.mean((counts >= lower) & (counts <= upper)) < 0.6
+
+
+def test_the_bounds_leave_one_case_in_twenty_on_either_side() -> None:
+    assert NormalDist().inv_cdf(0.95) == pytest.approx(Z, abs=1e-4)
+
+
+def test_thirty_percent_are_believed_unchecked_and_never_less_than_five() -> None:
+    assert shared_error([]) == 0.3
+    assert shared_error(past(*[(100.0, 100)] * 1_000)) == 0.05
+
+
+def test_even_less_than_one_expected_break_teaches_something() -> None:
+    """Half a break was expected and two came: nine times the square of it, and the usual error counted four times."""
+    assert shared_error(past((0.5, 2))) == pytest.approx(math.sqrt((2.25 + 4 * 0.25 * 0.09) / (0.25 + 4 * 0.25)))
+
+
+def test_bounds_are_the_quantiles_of_the_gamma_law_and_half_an_order() -> None:
+    """Of mean and variance 4 and 100: 1.366 and 7.754, 84.14 and 117.0 (tables of chi-squared, 8 and 200 degrees)."""
+    assert interval(4.0, 4.0, 0.0) == pytest.approx((1.366 - 0.5, 7.754 + 0.5), abs=0.02)
+    assert interval(100.0, 100.0, 0.0) == pytest.approx((84.14 - 0.5, 117.0 + 0.5), abs=0.02)
+    assert interval(4.0, 0.0, 0.5) == pytest.approx((1.366 - 0.5, 7.754 + 0.5), abs=0.02)
+
+
+def test_of_very_few_and_very_unsure_breaks_the_bounds_are_none_and_half_an_order() -> None:
+    assert interval(0.1, 10.0, 0.0) == (0.0, 0.5)
+
+
+def test_the_risk_of_orders_spreads_as_independent_ones_and_what_they_share() -> None:
+    """Ten chances of a half and ten of a tenth: the variance is 2.5 and 0.9."""
+    chance = np.array([0.5] * 10 + [0.1] * 10)
+    risk = promise_risk(orders(0, *[5.0] * 20), chance, 0.2)
+    assert (risk.lower, risk.upper) == pytest.approx(interval(6.0, 3.4, 0.2))
