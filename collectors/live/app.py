@@ -86,7 +86,8 @@ class Service:
         await self.collector.start()
         await self.signalling.start()
         async with self.database.reading() as connection:
-            self.metrics.hear(await store.last_heard(connection, LATEST_EVENTS))
+            heard, now = await store.last_heard(connection, LATEST_EVENTS), self.collector.clock()
+            self.metrics.hear({source: min(at, now) for source, at in heard.items()})
         running = [self.watch.run(), self.signalling.run(), *(poller.run() for poller in self.pollers)]
         if self.follower is not None:
             running.append(self.follower.run())

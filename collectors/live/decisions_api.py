@@ -7,7 +7,7 @@ from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, model_validator
 
 from collectors.live import decisions
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from collectors.live.decisions import Period
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
+Number = Annotated[int, Path(ge=1, lt=2**63)]
 
 decisions_api = APIRouter(dependencies=[Depends(authorize)], responses=responses(HTTPStatus.UNAUTHORIZED))
 
@@ -117,7 +118,7 @@ async def post_maintenance(request: Request, period: NewPeriod) -> MaintenanceWi
 @decisions_api.post(
     "/maintenance/{number}/end", summary="End a maintenance window now", responses=responses(HTTPStatus.NOT_FOUND)
 )
-async def post_end_of_maintenance(request: Request, number: int) -> MaintenanceWindows:
+async def post_end_of_maintenance(request: Request, number: Number) -> MaintenanceWindows:
     """Let alerts be heard again; the hours until now stay left out of the signals."""
     if not await service_of(request).signalling.end_maintenance(number):
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no window {number} that is not over yet")

@@ -18,6 +18,7 @@ from collectors.live.reading import RAW_KEPT, Reader, Refused
 from collectors.live.rows import to_rows
 from collectors.live.signalling.moves import Moved, Tracker
 from collectors.sources.cloudevents_log import EVENT_TYPE
+from services.bus.database import finished
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -126,11 +127,15 @@ class Collector:
                 await also(connection)
             return receipt
 
-        receipt: Receipt = await self.database.write(work)
-        self.metrics.count(receipt)
-        if receipt.moved is not None:
-            self.tracker.pending.append(receipt.moved)
-        return receipt
+        async def stored() -> Receipt:
+            receipt: Receipt = await self.database.write(work)
+            if receipt.moved is not None:
+                self.tracker.pending.append(receipt.moved)
+            self.metrics.count(receipt)
+            return receipt
+
+        # Whoever is cancelled meanwhile (a lost broker) has perhaps committed: the account must hear of it.
+        return await finished(stored())
 
     async def _take_in(self, connection: AsyncConnection, intake: Intake) -> Receipt:
         now = self.clock()

@@ -193,7 +193,7 @@ class Reports:
             self._coming = asyncio.create_task(self.picture())
         if self._picture is not None:
             await asyncio.wait([self._coming], timeout=SCRAPE_PATIENCE_S)
-            if not self._coming.done():
+            if not self._coming.done() or self._coming.exception() is not None:
                 return self._picture
         return await asyncio.shield(self._coming)
 

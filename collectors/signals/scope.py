@@ -81,6 +81,8 @@ class Scope:
             closed = [(day - date(1970, 1, 1)).days for day in self.calendar.closed]
             counted &= ~np.isin(days, closed)
         for begin, end in muted:
+            if begin == end:
+                continue  # called off before it began
             counted &= ((hours + 1) * HOUR_US <= begin) | (hours * HOUR_US >= end)
         return counted
 
@@ -90,8 +92,8 @@ class Scope:
 
     def _offsets(self, first: int, last: int) -> NDArray[np.int64]:
         """Return the zone's offset from UTC in whole hours, found once a day: that is as fine as a profile is."""
-        if self.calendar is None or self.calendar.timezone == "UTC":
-            return np.zeros(last - first, dtype=np.int64)
+        if first >= last or self.calendar is None or self.calendar.timezone == "UTC":
+            return np.zeros(max(last - first, 0), dtype=np.int64)
         zone = ZoneInfo(self.calendar.timezone)
         days = range(first // 24, (last - 1) // 24 + 1)
         noons = ((_EPOCH + timedelta(days=day, hours=12)).astimezone(zone).utcoffset() for day in days)

@@ -87,7 +87,7 @@ class Database:
             try:
                 async with self._one_writer():
                     transaction = self._transaction(work)
-                    return await (_finished(transaction) if self.embedded else transaction)
+                    return await (finished(transaction) if self.embedded else transaction)
             except DBAPIError as error:
                 if not undone(error) or attempt == ATTEMPTS - 1:
                     raise
@@ -156,7 +156,7 @@ class Database:
             self._lock.close()
 
 
-async def _finished(job: Coroutine[Any, Any, T]) -> T:
+async def finished(job: Coroutine[Any, Any, T]) -> T:
     """Run a job to its end, even where the caller is cancelled meanwhile, who then hears of that after it.
 
     SQLite's driver, cancelled within a statement, leaves the file locked.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collectors.timelines.codebook import Codebook
 
 RECENT_US: Final = 26 * 7 * 24 * HOUR_US
+LONGEST: Final = 100  # characters of a segment's value, for it is a label
 MOST_SEGMENTS: Final = 8  # a stage's share of the ledger is about 2 MB for each
 
 
@@ -37,14 +38,13 @@ class Account:
     def __init__(self, codebook: Codebook, segments: tuple[str, ...]) -> None:
         self.codebook, self.segments = codebook, segments
         self.attributes = tuple(codebook.promise.segments)
-        pairs = [segment.partition("=") for segment in segments]
-        self.values = ValueNumbers(self.attributes, known=[(name, text) for name, _, text in pairs])
+        self.values = ValueNumbers(self.attributes, known=[parted(segment, self.attributes) for segment in segments])
         self.ledger = Ledger(len(codebook.stages), 1 + len(segments))
         self.recent = Recent(len(self.attributes), RECENT_US)
         # The earliest moment that changed since the stages were last judged: earlier hours stand as they were.
         self.changed_from = NEVER
         # Visits (with their signs) that clocks running ahead have put into the future: they wait until it is now.
-        self._ahead: list[tuple[ledgers.Visits, int]] = []
+        self._ahead: dict[int, ledgers.Visits] = {}
 
     @property
     def scope(self) -> Scope:
@@ -60,8 +60,8 @@ class Account:
             after, orders = _latest(moves)
             self.recent.update(after, now, gone=orders)
             self.changed_from = min(self.changed_from, *(move.since for move in moves))
-        waiting, self._ahead = self._ahead, []
-        for visits, sign in waiting:
+        waiting, self._ahead = self._ahead, {}
+        for sign, visits in _netted(waiting).items():
             self._add(visits, sign, now)
         self.ledger.advance(now)
 
@@ -72,7 +72,7 @@ class Account:
             known = self.values.known[name]
             number = np.full(self.values.most + 1, -1, dtype=np.int64)
             for place, segment in enumerate(self.segments, start=1):
-                of, _, text = segment.partition("=")
+                of, text = parted(segment, self.attributes)
                 if of == name:
                     number[known[text]] = place
             found[:, column] = number[values[:, column]]
@@ -83,7 +83,7 @@ class Account:
         new = [
             segment
             for name in self.attributes
-            for segment in (f"{name}={text}" for text in list(self.values.known[name]))
+            for segment in (f"{name}={text}" for text in list(self.values.known[name]) if len(text) <= LONGEST)
             if segment not in self.segments
         ]
         self.segments += tuple(new[: max(MOST_SEGMENTS - len(self.segments), 0)])
@@ -96,10 +96,34 @@ class Account:
     def _add(self, visits: ledgers.Visits, sign: int, now: int) -> None:
         ahead = np.where(visits.left == NEVER, visits.entered, visits.left) > now
         if ahead.any():
-            self._ahead.append((visits.take(ahead), sign))
+            kept = self._ahead.get(sign)
+            self._ahead[sign] = visits.take(ahead) if kept is None else _both(kept, visits.take(ahead))
             visits = visits.take(~ahead)
         if len(visits):
             self.ledger.add(visits, sign)
+
+
+def parted(segment: str, attributes: Sequence[str]) -> tuple[str, str]:
+    """Return the attribute and the value of a segment; either may hold an equals sign. ("", "") if there is none."""
+    name = max((one for one in attributes if segment.startswith(f"{one}=")), key=len, default="")
+    return (name, segment[len(name) + 1 :]) if name else ("", "")
+
+
+def _both(one: ledgers.Visits, other: ledgers.Visits) -> ledgers.Visits:
+    columns = ("stage", "segments", "entered", "left")
+    return ledgers.Visits(*(np.concatenate([getattr(one, name), getattr(other, name)]) for name in columns))
+
+
+def _netted(waiting: dict[int, ledgers.Visits]) -> dict[int, ledgers.Visits]:
+    """Strike out what was set aside and taken back meanwhile."""
+    if len(waiting) < 2:
+        return waiting
+    both = _both(waiting[1], waiting[-1])
+    table = np.column_stack([both.stage, both.segments, both.entered, both.left])
+    _, first, place = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    sign = np.repeat([1, -1], [len(waiting[1]), len(waiting[-1])])
+    net = np.bincount(place.reshape(-1), weights=sign, minlength=len(first)).astype(np.int64)
+    return {s: both.take(np.repeat(first, np.maximum(s * net, 0))) for s in (1, -1) if (s * net > 0).any()}
 
 
 def _latest(moves: Sequence[Moved]) -> tuple[Visits, NDArray[np.int64]]:

@@ -117,7 +117,7 @@ class Computation:
         self.account.changed_from = NEVER
         if reference is None:
             self._stages = (hour, None, muted, [])
-        elif late or told[:3] != (hour, reference, muted):
+        elif late or told[1] is not reference or (told[0], told[2]) != (hour, muted):
             found = signals(self.account.ledger, reference, self.account.scope, now, muted)
             self._stages = (hour, reference, muted, found)
         return self._stages[3]

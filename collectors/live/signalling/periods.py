@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import orjson
 
-from collectors.live.signalling.account import MOST_SEGMENTS
+from collectors.live.signalling.account import LONGEST, MOST_SEGMENTS
 from collectors.signals.ledger import HOUR_US, WEEK_H
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def most_frequent(names: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]
         values = orjson.loads(text)
         for name in names:
             if name in values:
-                found[name, values[name]] += count
-    commonest = sorted(found, key=lambda pair: (-found[pair], pair))[:MOST_SEGMENTS]
+                found[name, values[name]] += count if len(values[name]) <= LONGEST else 0
+    commonest = sorted(+found, key=lambda pair: (-found[pair], pair))[:MOST_SEGMENTS]
     return tuple(f"{name}={value}" for name, value in sorted(commonest))
 
 

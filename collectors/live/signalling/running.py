@@ -12,7 +12,7 @@ import numpy as np
 
 from collectors.live import decisions, store
 from collectors.live.model import shown
-from collectors.live.signalling.account import Account
+from collectors.live.signalling.account import Account, parted
 from collectors.live.signalling.figures import Computation
 from collectors.live.signalling.moves import Moved
 from collectors.live.signalling.periods import LOOKED_AT, first_period, most_frequent
@@ -20,7 +20,7 @@ from collectors.promise.working_time import WorkingTime
 from collectors.signals.flights import Visits
 from collectors.signals.ledger import HOUR_US, WEEK_H
 from collectors.signals.reference import fit
-from instrumentation.errors import BadInput
+from instrumentation.errors import BadInput, TouchstoneError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,11 @@ class Signalling:
         calendar = self.codebook.promise.calendar
         self._working = WorkingTime(calendar) if calendar else None
         self._checked_at = 0
-        self._alone = asyncio.Lock()
+        # What a failed turn had taken is lost to the account: better no figures than wrong ones.
+        self._whole = True
+        self._alone, self._reading = asyncio.Lock(), asyncio.Lock()
+        # The period decided last, whether or not there is a reference fitted to it: only a decision replaces it.
+        self.decided: tuple[int, int] | None = None
 
     @property
     def muted(self) -> tuple[tuple[int, int], ...]:
@@ -83,12 +87,14 @@ class Signalling:
         """Begin to track what moves. To be called while no intake is under way."""
         async with self.database.reading() as connection:
             self.reference = await decisions.reference_in_force(connection)
+            found = await decisions.references(connection)
+            self.decided = (found[0].begin, found[0].end) if found else None
             self.windows = await decisions.maintenance_windows(connection)
             bound = await store.last_number(connection)
             texts = await store.recent_attributes(connection, LOOKED_AT)
         names = self.codebook.promise.segments
         segments = self.reference.segments[1:] if self.reference else ()
-        if not segments or any(segment.partition("=")[0] not in names for segment in segments):
+        if not segments or any(not parted(segment, names)[0] for segment in segments):
             segments = most_frequent(names, texts)
         self.account = Account(self.codebook, segments)
         self.computation = Computation(self.account)
@@ -107,9 +113,7 @@ class Signalling:
     async def turn(self) -> None:
         """Take in what has moved, and tell the figures as of now."""
         async with self._alone:
-            while await self.database.write(self._read_some):
-                if len(self.tracker.pending) >= MOVES_AT_ONCE:
-                    await self._apply()
+            await self._catch_up()
             begun = time.monotonic()
             now = await self._apply()
             await self._settle_reference(now)
@@ -122,6 +126,7 @@ class Signalling:
     async def decide_reference(self, begin: int, end: int, why: str) -> None:
         """Judge the stages against this period from now on. Raises BadInput where it cannot serve."""
         async with self._alone:
+            await self._catch_up()
             await self._apply()
             first = self.account.ledger.first
             if first is None or begin < first * HOUR_US or end > self.clock():
@@ -145,12 +150,21 @@ class Signalling:
         return ended
 
     async def _read_windows(self) -> None:
-        async with self.database.reading() as connection:
+        async with self._reading, self.database.reading() as connection:
             self.windows = await decisions.maintenance_windows(connection)
 
+    async def _catch_up(self) -> None:
+        """Read what is left of the past."""
+        while await self.database.write(self._read_some):
+            if len(self.tracker.pending) >= MOVES_AT_ONCE:
+                await self._apply()
+
     async def _apply(self) -> int:
-        now = self.clock()
+        if not self._whole:
+            raise TouchstoneError("the account of the visits is not whole since a turn failed; restart the collector")
+        now, self._whole = self.clock(), False
         await asyncio.to_thread(self.account.apply, self.tracker.take(), now)
+        self._whole = True
         return now
 
     async def _read_some(self, connection: AsyncConnection) -> bool:
@@ -173,19 +187,24 @@ class Signalling:
     async def _settle_reference(self, now: int) -> None:
         """See to it that there is a reference, and that it is one of these stages and segments."""
         scope, reference, ledger = self.account.scope, self.reference, self.account.ledger
-        if reference is None:
+        if reference is not None and (reference.stages, reference.segments) == (scope.stages, scope.segments):
+            return
+        # What was fitted to other stages and segments cannot be held against these.
+        self.reference = None
+        period, why = self.decided, CHANGED_REASON
+        if period is None:
             within = self.codebook.promise.promise.within
             within_us = round(within.total_seconds() * 1e6) if within else USUAL_PROMISE_US
-            period = first_period(ledger, within_us, now)
-            if period is not None:
-                await self._fit(*period, FIRST_REASON)
-        elif (reference.stages, reference.segments) != (scope.stages, scope.segments):
-            self.reference = None
-            if ledger.first is not None and reference.begin >= ledger.first * HOUR_US:
-                await self._fit(reference.begin, reference.end, CHANGED_REASON)
+            period, why = first_period(ledger, within_us, now), FIRST_REASON
+        if period is None or ledger.first is None or period[0] < ledger.first * HOUR_US:
+            return
+        try:
+            await self._fit(*period, why)
+        except ValueError as error:
+            LOG.warning("no reference yet: %s", error)
 
     async def _fit(self, begin: int, end: int, why: str) -> None:
         reference = await asyncio.to_thread(fit, self.account.ledger, begin, end, self.account.scope, self.muted)
         await self.database.write(partial(decisions.record_reference, reference=reference, why=why, now=self.clock()))
-        self.reference = reference
+        self.reference, self.decided = reference, (begin, end)
         LOG.info("the stages are judged against %s to %s: %s", shown(begin), shown(end), why)

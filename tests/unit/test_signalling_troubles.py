@@ -1,0 +1,158 @@
+"""What goes wrong around the live signals leaves the account whole and the reference where it was decided."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import numpy as np
+import pytest
+
+from collectors.live.signalling import running as reading
+from instrumentation.errors import TouchstoneError
+from tests import live
+from tests.live import START, Clock, accounted, accounted_again, event, running, whole_order
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from collectors.live import reports
+
+HOUR: Final = timedelta(hours=1)
+FAR: Final = 1e9
+ALWAYS: Final = {"begin": "0002-01-01T00:00:00Z", "end": "9997-12-31T00:00:00Z", "why": "forgotten"}
+
+
+def history(orders: int, gap: float = 7) -> list[Any]:
+    made = [
+        whole_order(f"o{n}", begin=n * gap, step=1 + n % 5, channel="b2b" if n % 3 else "shop") for n in range(orders)
+    ]
+    return [message for order in made for message in order]
+
+
+def period(begin: datetime, end: datetime) -> dict[str, str]:
+    return {"begin": begin.isoformat(), "end": end.isoformat(), "why": "a try"}
+
+
+async def test_the_same_period_may_be_decided_twice(tmp_path: Path) -> None:
+    async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + 900 * HOUR)) as collector:
+        await collector.send(*history(100))
+        for _ in range(2):
+            answer = await collector.client.post("/reference", json=period(START, START + 700 * HOUR))
+            assert answer.status_code == httpx.codes.CREATED, answer.text
+            await collector.service.signalling.turn()
+
+
+@pytest.mark.parametrize(("begin", "end"), [(START, START + 700 * HOUR), (START - 2_000 * HOUR, START - 1_000 * HOUR)])
+async def test_a_period_in_which_nothing_happened_is_refused(tmp_path: Path, begin: datetime, end: datetime) -> None:
+    async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + 900 * HOUR)) as collector:
+        answer = await collector.client.post("/reference", json=period(begin, end))
+        assert answer.status_code == httpx.codes.BAD_REQUEST
+        assert (await collector.get("/reference"))["periods"] == []
+
+
+async def test_risks_are_told_though_maintenance_leaves_no_reference(tmp_path: Path) -> None:
+    async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + 4_000 * HOUR)) as collector:
+        await collector.send(*history(300, gap=12))
+        assert (await collector.client.post("/maintenance", json=ALWAYS)).status_code == httpx.codes.CREATED
+        await collector.service.signalling.turn()
+        assert "touchstone_promise_expected_breaks" in await collector.metrics()
+        answer = await collector.client.post("/reference", json=period(START, START + 700 * HOUR))
+        assert answer.status_code == httpx.codes.BAD_REQUEST
+
+
+async def test_an_intake_that_is_cancelled_once_it_is_stored_counts(tmp_path: Path) -> None:
+    async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + 10 * HOUR)) as collector:
+        await collector.service.signalling.turn()
+        taking = collector.service.collector
+        intake = taking.reader.read_all([event("a", "NEW", 1)])
+
+        async def broken_off(_connection: object) -> None:
+            task.cancel()
+
+        task = asyncio.create_task(taking.take_in(intake, broken_off))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await collector.send(event("a", "NEW", 1)))["duplicates"] == 1
+        await collector.service.signalling.turn()
+        kept = accounted(collector)
+        assert kept[2].sum() > 0
+        assert np.array_equal(kept[2], (await accounted_again(collector))[2])
+
+
+async def test_a_period_is_decided_on_all_of_the_past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, clock = live.settings(tmp_path, signals_seconds=FAR), Clock(START + 900 * HOUR)
+    async with running(settings, clock) as collector:
+        await collector.send(*history(100))
+    monkeypatch.setattr(reading, "READ_AT_ONCE", 10)
+    async with running(settings, clock) as collector:
+        await collector.service.signalling.start()
+        answer = await collector.client.post("/reference", json=period(START, START + 700 * HOUR))
+        assert answer.status_code == httpx.codes.CREATED
+        reference = collector.service.signalling.reference
+        assert reference is not None
+        assert reference.departures[:, 0].sum() > 300
+
+
+async def test_what_a_failed_turn_had_taken_makes_no_wrong_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + 10 * HOUR)) as collector:
+        signalling = collector.service.signalling
+        await signalling.turn()
+        await collector.send(event("a", "NEW", 1))
+
+        def no_memory(*_: object) -> None:
+            raise MemoryError
+
+        with monkeypatch.context() as broken:
+            broken.setattr(signalling.account, "apply", no_memory)
+            with pytest.raises(MemoryError):
+                await signalling.turn()
+        before = signalling.figures
+        with pytest.raises(TouchstoneError, match="restart the collector"):
+            await signalling.turn()
+        assert signalling.figures is before
+
+
+async def test_a_far_future_event_costs_nothing_turn_after_turn(tmp_path: Path) -> None:
+    async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + HOUR)) as collector:
+        signalling = collector.service.signalling
+        await collector.send(event("far", "NEW", 7_000 * 8_766))
+        for step in range(20):
+            await collector.send(event("far", "PAID", step / 100))
+            await signalling.turn()
+        assert sum(len(visits) for visits in signalling.account._ahead.values()) < 10  # noqa: SLF001 - what waits
+
+
+async def test_a_value_as_long_as_a_book_is_no_label(tmp_path: Path) -> None:
+    async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + HOUR)) as collector:
+        await collector.send(event("a", "NEW", 0, channel="x" * 200_000))
+        await collector.service.signalling.turn()
+        assert len((await collector.client.get("/metrics")).content) < 100_000
+
+
+async def test_a_clock_ahead_does_not_hide_silence_from_a_new_process(tmp_path: Path) -> None:
+    settings, clock = live.settings(tmp_path, signals_seconds=FAR), Clock(START + HOUR)
+    for _ in range(2):
+        async with running(settings, clock) as collector:
+            await collector.send(event("a", "NEW", 9_000))
+            told = await collector.metrics()
+            assert told['touchstone_last_event_timestamp_seconds{source="/shop"}'] == clock.now.timestamp()
+
+
+async def test_a_scrape_shows_the_last_count_where_a_new_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + HOUR)) as collector:
+        await collector.send(event("a", "NEW", 0))
+        await collector.metrics()
+
+        async def failing() -> reports.Picture:
+            raise TouchstoneError("the database has gone")
+
+        monkeypatch.setattr(collector.service.reports, "picture", failing)
+        assert (await collector.metrics())["touchstone_promise_open_orders"] == 1
