@@ -4,8 +4,11 @@ Half-years are put together of the reference's weeks, drawn with all their stage
 together stays together). The expectation of each week comes from a model that was fitted to other weeks, and its level
 from another draw of weeks: so a short reference, which knows its own level badly, gets wider limits. The largest value
 of each sum over a half-year is described by Gumbel's law, whose tail goes on beyond what was drawn; TARGET, the share
-of half-years that may have a page of any kind, is parted among the sums (Bonferroni). Weeks that were calmer than pure
-chance (Poisson) prove no calm: pure chance is drawn beside them, and the wider limit holds.
+of half-years that may have a page of any kind, is parted among the sums (Bonferroni).
+
+A few weeks do not hold what half a year will bring, and calm ones prove no calm. So pure chance (Poisson) is drawn
+beside the weeks, widened by how much higher the sums really went, in a mean week, than chance would have them go (the
+stage's dispersion, at the scale that matters, from numbers that are not extremes); the wider limit holds.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collectors.signals.cusum import EFFECT, SLOWER, highest
+from collectors.signals.cusum import EFFECT, SLOWER, highest, lasting
 from collectors.signals.ledger import WEEK_H
 from collectors.signals.rates import Flow, fit_rates
 
@@ -25,22 +28,21 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 HALF_YEAR_WEEKS: Final = 26
-DRAWS: Final = 100
+DRAWS: Final = 60
 # Departures that a segment must have had in the reference for a test of its own: fewer prove nothing for months.
 FEWEST: Final = 100
 # The share of healthy half-years that may see a page of any stage, segment or test.
-TARGET: Final = 0.25
+TARGET: Final = 0.03
 # A sum below this proves nothing, however calm the reference was: likelihoods 20 times apart.
 LEAST: Final = 3.0
-# The steps of a drawn week: six hours, as fine as it needs to be.
-_STEPS: Final = 28
 _FOLDS: Final = 4
 _TESTS: Final = 2
+_CHANCES: Final = 10
 
 
 def crossed(flow: Flow, week: NDArray[np.int64]) -> Floats:
     """Return the departures expected [S, G, n], each hour's by a model fitted to other weeks."""
-    found = np.zeros((*flow.time.shape[:2], len(week)))
+    found = np.zeros(flow.spent.shape)
     for fold in range(_FOLDS):
         out = week % _FOLDS == fold
         found[..., out] = fit_rates(flow.take(~out)).expected(flow.take(out))
@@ -53,44 +55,65 @@ def calibrate(flow: Flow, week: NDArray[np.int64], share: Floats, rng: np.random
     ``week`` [n]: the number of each hour's week; ``share`` [S, n]: how much of each hour counts for the budgets.
     """
     seen = flow.departures.sum(axis=2).astype(np.float64)
-    expected = crossed(flow, week)
-    numbers, place = np.unique(week, return_inverse=True)
-    blocks = [_blocks(values, place, len(numbers)) for values in (expected, seen)]
-    inside = _blocks(flow.time.sum(axis=2) * share[:, np.newaxis], place, len(numbers))
-    tops, least = np.empty((2, DRAWS, _TESTS, *seen.shape[:2]))
-    for draw in range(DRAWS):
-        known = rng.integers(0, len(numbers), len(numbers))
-        lived = rng.integers(0, len(numbers), HALF_YEAR_WEEKS)
-        pure = rng.poisson(blocks[0]).astype(np.float64)
-        for into, came in ((tops, blocks[1]), (least, pure)):
-            into[draw, 0] = _top(blocks[0], came, known, lived)
-            into[draw, 1] = _top(inside, came, known, lived)
     enough = seen.sum(axis=-1) >= FEWEST
     # All orders of a stage are watched however few they are: nothing else would tell.
     enough[:, 0] = seen[:, 0].sum(axis=-1) > 0
-    limits = np.full(tops.shape[1:], np.inf)
+    limits = np.full((_TESTS, *enough.shape), np.inf)
     if not enough.any():
         return limits
-    limits[:, enough] = np.maximum(_limits(tops[..., enough]), _limits(least[..., enough]))
+    hours = np.broadcast_to(lasting(enough.shape[1]), enough.shape)[enough]
+    numbers, place = np.unique(week, return_inverse=True)
+    inside = flow.spent * share[:, np.newaxis]
+    expected, allowed, came = (
+        _blocks(values[enough], place, len(numbers)) for values in (crossed(flow, week), inside, seen)
+    )
+    limits[:, enough] = _of_cells(expected, allowed, came, hours, rng)
     # One stage's weeks may have been calm by luck, hardly all stages': none is held calmer than the middle one.
     known = limits[0, :, 0]
-    return np.maximum(limits, np.median(known[np.isfinite(known)]))
+    return np.asarray(np.maximum(limits, np.median(known[np.isfinite(known)])))
+
+
+def _of_cells(
+    expected: Floats, inside: Floats, seen: Floats, hours: NDArray[np.int64], rng: np.random.Generator
+) -> Floats:
+    """Return the limits [2, cells] of stages and segments: weeks [weeks, cells, WEEK_H] each, ``hours`` [cells]."""
+    tops, least = np.empty((2, DRAWS, _TESTS, len(hours)))
+    weeks = len(expected)
+    for draw in range(DRAWS):
+        known, lived = rng.integers(0, weeks, weeks), rng.integers(0, weeks, HALF_YEAR_WEEKS)
+        pure = rng.poisson(expected).astype(np.float64)
+        for into, came in ((tops, seen), (least, pure)):
+            for test, foreseen in enumerate((expected, inside)):
+                into[draw, test] = _top(foreseen, came, known, lived, hours)
+    return np.maximum(_limits(tops), _dispersion(expected, seen, rng) * _limits(least))
+
+
+def _dispersion(expected: Floats, seen: Floats, rng: np.random.Generator) -> Floats:
+    """Return how much higher [cells] the sums go in a mean week than by chance, at least 1."""
+    came = highest(expected, seen, SLOWER, EFFECT).mean(axis=0)
+    pure = np.mean([highest(expected, rng.poisson(expected), SLOWER, EFFECT) for _ in range(_CHANCES)], axis=(0, 1))
+    # Sums that hardly ever leave zero say little: one pseudo-week at chance's own height.
+    weeks = len(expected)
+    wider: Floats = np.maximum((weeks * came + 1) / (weeks * pure + 1), 1.0)
+    return wider
 
 
 def _blocks(values: Floats, place: NDArray[np.int64], weeks: int) -> Floats:
-    """Return hours [..., n] as weeks [weeks, ..., STEPS]; hours that do not count are missing at a week's end."""
+    """Return hours [..., n] as weeks [weeks, ..., WEEK_H]; hours that do not count are missing at a week's end."""
     found = np.zeros((weeks, *values.shape[:-1], WEEK_H))
     for number in range(weeks):
         own = values[..., place == number]
         found[number, ..., : min(own.shape[-1], WEEK_H)] = own[..., :WEEK_H]
-    return np.asarray(found.reshape(*found.shape[:-1], _STEPS, -1).sum(axis=-1))
+    return found
 
 
-def _top(expected: Floats, seen: Floats, known: NDArray[np.int64], lived: NDArray[np.int64]) -> Floats:
-    """Return the sums' largest values [S, G] over the weeks lived, with the level of the weeks known."""
+def _top(
+    expected: Floats, seen: Floats, known: NDArray[np.int64], lived: NDArray[np.int64], hours: NDArray[np.int64]
+) -> Floats:
+    """Return the sums' largest values [cells] over the weeks lived, with the level of the weeks known."""
     level = (seen[known].sum(axis=(0, -1)) + 0.5) / (expected[known].sum(axis=(0, -1)) + 0.5)
     line = [np.concatenate(list(values[lived]), axis=-1) for values in (expected, seen)]
-    return highest(line[0] * level[..., np.newaxis], line[1], SLOWER, EFFECT)
+    return highest(line[0] * level[..., np.newaxis], line[1], SLOWER, EFFECT, hours)
 
 
 def _limits(tops: Floats) -> Floats:

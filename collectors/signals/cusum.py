@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 SLOWER: Final = 1.6
 # An alert demands this much besides the evidence: a stage 5 % slower is proved in time, and nobody's night.
 EFFECT: Final = 1.3
+# And it must have lasted, in hours: what is over within a day is a hold-up; which segment's turn it is in a queue that
+# all stand in is a matter of days.
+ALL_LASTING_H: Final = 24
+SEGMENT_LASTING_H: Final = 168
 # The sum is held at so many limits, so that an alarm clears about as soon after the cause as it came.
 HELD_AT: Final = 2.0
 
@@ -61,20 +65,34 @@ def run(expected: Floats, seen: NDArray[np.int64] | Floats, slower: float, limit
     return Sums(scores, _since(expected, begins), _since(seen, begins), begins)
 
 
-def highest(expected: Floats, seen: NDArray[np.int64] | Floats, slower: float, effect: float = 0.0) -> Floats:
+def lasting(segments: int) -> NDArray[np.int64]:
+    """Return how long [G] a slow-down must have lasted to count, in hours; segment 0 is "all"."""
+    return np.where(np.arange(segments) > 0, SEGMENT_LASTING_H, ALL_LASTING_H)
+
+
+def highest(
+    expected: Floats,
+    seen: NDArray[np.int64] | Floats,
+    slower: float,
+    effect: float = 0.0,
+    hours: NDArray[np.int64] | int = 0,
+) -> Floats:
     """Return the largest value that each sum [...] reaches over hours [..., n], were it never held.
 
-    ``effect``: only hours count in which E/O since the sum left zero is at least this.
+    ``effect``: only hours count in which E/O since the sum left zero is at least this; ``hours`` [...]: and which it
+    left at least so long ago.
     """
     total = np.cumsum(ratios(expected, seen, slower), axis=-1)
     before = np.concatenate([np.zeros((*total.shape[:-1], 1)), total[..., :-1]], axis=-1)
     lowest = np.minimum.accumulate(before, axis=-1)
     score = np.maximum(total - lowest, 0.0)
     if effect:
-        hours = np.arange(total.shape[-1])
-        begins = np.maximum.accumulate(np.where(before <= lowest, hours, 0), axis=-1)
+        places = np.arange(total.shape[-1])
+        begins = np.maximum.accumulate(np.where(before <= lowest, places, 0), axis=-1)
         begins = np.where(score > 0, begins, total.shape[-1])
-        score = np.where(_since(expected, begins) >= effect * _since(seen, begins), score, 0.0)
+        counts = _since(expected, begins) >= effect * _since(seen, begins)
+        counts &= places - begins >= np.expand_dims(np.asarray(hours), -1)
+        score = np.where(counts, score, 0.0)
     top: Floats = score.max(axis=-1)
     return top
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collectors.signals.cusum import EFFECT, SLOWER, Sums, run
+from collectors.signals.cusum import EFFECT, SLOWER, Sums, lasting, run
 from collectors.signals.ledger import HOUR_US, WEEK_H, Ledger
 from collectors.signals.reference import Reference, flow_of
 
@@ -25,7 +25,7 @@ USUAL_H: Final = 4 * WEEK_H
 _SURE: Final = 1.96
 # The evidence from which on a stage is suspected; also of what is held against the queue before it.
 SUSPECTED: Final = 0.3
-_PUT_DOWN: Final = 0.99
+_NOT_YET: Final = 0.99
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def observe(ledger: Ledger, reference: Reference, scope: Scope, now: int, muted:
     last = max(now // HOUR_US, first)
     flow = flow_of(ledger, scope, first, last)
     counted = scope.counted(first, last, muted)
-    allowed, counting = _allowed(flow.time.sum(axis=2) * counted, scope, first, last)
+    allowed, counting = _allowed(flow.spent * counted, scope, first, last)
     expected = reference.rates.expected(flow) * counted
     return Observed(first, expected, allowed, counting, flow.departures.sum(axis=2) * counted)
 
@@ -144,8 +144,8 @@ def judge(observed: Observed, reference: Reference, scope: Scope) -> History:
     sums = run(observed.expected, seen, SLOWER, reference.limits[0])
     slowdown, lower, upper = _told(sums, observed.expected, seen, reference.limits[0])
     over = run(observed.allowed, np.where(counting, seen, 0), SLOWER, reference.limits[1])
-    evidence = sums.score / reference.limits[0][..., np.newaxis]
-    over_budget = over.score / reference.limits[1][..., np.newaxis]
+    evidence = _evidence(sums, reference.limits[0])
+    over_budget = _evidence(over, reference.limits[1])
     for queue, work in scope.queues:
         _put_down(queue, work, slowdown, evidence, over_budget)
     return History(
@@ -160,6 +160,13 @@ def judge(observed: Observed, reference: Reference, scope: Scope) -> History:
     )
 
 
+def _evidence(sums: Sums, limit: Floats) -> Floats:
+    """Return the sums over their limits [S, G, n], below 1 as long as what they tell of has not lasted."""
+    found = sums.score / limit[..., np.newaxis]
+    young = np.arange(found.shape[-1]) - sums.since < lasting(found.shape[1])[:, np.newaxis]
+    return np.where(young, np.minimum(found, _NOT_YET), found)
+
+
 def _put_down(queue: int, work: int, slowdown: Floats, evidence: Floats, over_budget: Floats) -> None:
     """Put the evidence against a queue down to the work that it waits for, where that is suspected too (in place).
 
@@ -168,8 +175,8 @@ def _put_down(queue: int, work: int, slowdown: Floats, evidence: Floats, over_bu
     suspected = (evidence[work, 0] >= SUSPECTED) & (slowdown[work, 0] >= EFFECT)
     against = np.maximum(evidence[work], evidence[queue])
     evidence[work] = np.where(suspected & (slowdown[work] >= EFFECT), against, evidence[work])
-    evidence[queue] = np.where(suspected, np.minimum(evidence[queue], _PUT_DOWN), evidence[queue])
-    over_budget[queue] = np.where(suspected, np.minimum(over_budget[queue], _PUT_DOWN), over_budget[queue])
+    evidence[queue] = np.where(suspected, np.minimum(evidence[queue], _NOT_YET), evidence[queue])
+    over_budget[queue] = np.where(suspected, np.minimum(over_budget[queue], _NOT_YET), over_budget[queue])
 
 
 def _allowed(inside: Floats, scope: Scope, first: int, last: int) -> tuple[Floats, NDArray[np.bool_]]:

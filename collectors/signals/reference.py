@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-VERSION: Final = 1
+VERSION: Final = 2
 QUANTILES: Final = (0.5, 0.9)
+# The first bin of ages of an hour or more.
+_HOUR_OLD: Final = AGE_EDGES_H.index(1)
 # Two weeks could not tell a bad one from a good one.
 FEWEST_WEEKS: Final = 4
 
@@ -51,7 +53,7 @@ class Reference:
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON, from which `from_document` makes the same reference again."""
-        rates = {name: value.tolist() for name, value in asdict(self.rates).items()}
+        rates = {name: _plain(value) for name, value in asdict(self.rates).items()}
         said = asdict(self) | {"rates": rates, "version": VERSION, "ages_h": list(AGE_EDGES_H)}
         return {name: _plain(value) for name, value in said.items()}
 
@@ -60,7 +62,7 @@ def from_document(document: dict[str, Any]) -> Reference:
     """Return the reference that `document` was made of; ValueError if this version cannot read it."""
     if document.get("version") != VERSION or document.get("ages_h") != list(AGE_EDGES_H):
         raise ValueError(f"this reference is of version {document.get('version')}; {VERSION} is needed: set it anew")
-    rates = Rates(**{field.name: np.array(document["rates"][field.name], dtype=float) for field in fields(Rates)})
+    rates = Rates(**{field.name: _array(document["rates"][field.name]) for field in fields(Rates)})
     return Reference(
         stages=tuple(document["stages"]),
         segments=tuple(document["segments"]),
@@ -71,7 +73,7 @@ def from_document(document: dict[str, Any]) -> Reference:
         mean_h=np.array(document["mean_h"], dtype=float),
         age_h=np.array(document["age_h"], dtype=float),
         busiest=np.array(document["busiest"], dtype=np.int64),
-        limits=np.nan_to_num(np.array(document["limits"], dtype=float), nan=np.inf),
+        limits=_array(document["limits"]),
     )
 
 
@@ -84,11 +86,15 @@ def fit(ledger: Ledger, begin: int, end: int, scope: Scope, muted: Muted = (), s
     if last - first < FEWEST_WEEKS * WEEK_H:
         raise ValueError(f"a reference needs at least {FEWEST_WEEKS} weeks, not {(last - first) / WEEK_H:.1f}")
     counted = np.flatnonzero(scope.counted(first, last, muted))
+    if len(counted) < WEEK_H:
+        raise ValueError("maintenance and closed days leave less than a week of this period")
     flow = flow_of(ledger, scope, first, last).take(counted)
+    if not flow.departures[:, 0].any():
+        raise ValueError("nothing left any stage in this period")
     # The last whole weeks; what is left over at the begin goes to the first of them.
     week = np.maximum(counted - (last - first) % WEEK_H, 0) // WEEK_H
     left = flow.departures.sum(axis=(2, 3))
-    spent = flow.time.sum(axis=-1)
+    spent = ledger.time(first, last)[..., counted].sum(axis=-1)
     return Reference(
         stages=scope.stages,
         segments=scope.segments,
@@ -105,12 +111,36 @@ def fit(ledger: Ledger, begin: int, end: int, scope: Scope, muted: Muted = (), s
 
 def flow_of(ledger: Ledger, scope: Scope, first: int, last: int) -> Flow:
     """Return what the ledger says of hours [first, last), as the rates are fitted to it."""
+    inside, time = ledger.inside(first, last), ledger.time(first - 1, last)
+    if time.shape[-1] == last - first:
+        # The ledger begins with these hours.
+        time = np.concatenate([time[..., :1], time], axis=-1)
+    ahead = np.zeros_like(inside[:, 0])
+    for queue, work in scope.queues:
+        ahead[queue] = inside[work, 0]
     return Flow(
-        ledger.time(first, last),
+        _exposed(time, inside),
         ledger.departures(first, last),
-        ledger.inside(first, last)[:, 0],
+        time[..., 1:].sum(axis=2),
+        ahead,
         scope.slots(first, last),
+        scope.queues,
     )
+
+
+def _exposed(time: Floats, inside: NDArray[np.int64]) -> Floats:
+    """Return the order hours of those who might have left [S, G, AGES, n], from one hour before the first on.
+
+    The time spent; but who has been there for an hour and leaves as soon as the shop opens counts for the hour.
+    """
+    found = time[..., 1:].copy()
+    old, before = time[:, :, _HOUR_OLD:, 1:], time[:, :, _HOUR_OLD:, :-1]
+    about, spent = old + before, old.sum(axis=2)
+    every = about.sum(axis=2)
+    there = np.maximum(spent, np.minimum(before.sum(axis=2), inside))
+    share = np.divide(there, every, out=np.zeros_like(every), where=every > 0)
+    found[:, :, _HOUR_OLD:] = about * share[:, :, np.newaxis]
+    return np.asarray(found)
 
 
 def age_quantile(spent: Floats, quantile: float) -> Floats:
@@ -136,6 +166,11 @@ def _busiest(left: NDArray[np.int64]) -> NDArray[np.int64]:
     total = np.cumsum(left, axis=-1)
     most: NDArray[np.int64] = (total[..., WEEK_H:] - total[..., :-WEEK_H]).max(axis=-1)
     return most
+
+
+def _array(values: Any) -> Floats:
+    """Return nested lists as an array; where `document` wrote null for infinity, infinity."""
+    return np.asarray(np.nan_to_num(np.array(values, dtype=float), nan=np.inf))
 
 
 def _plain(value: Any) -> Any:

@@ -3,12 +3,13 @@
 The hazard CUSUM (Biswas & Kalbfleisch 2008) judges each order's time in a stage against its hazard by age alone, and
 its limit is that of orders which move independently: both hold where nobody queues. The burn rates are those that
 Sloth documents for 30 days: page at 14.4 times the budget over 5 minutes and 1 hour, or 6 times over 30 minutes and 6
-hours. Last, the miss rate itself: a one-sided binomial test on the promises that came due in the last four weeks.
+hours. Last, the miss rate itself: a one-sided binomial test on the promises that came due in the last four weeks, at
+the limit that one healthy half-year in ten exceeds.
 """
 
 from __future__ import annotations
 
-from math import exp, lgamma, log, log1p
+from math import lgamma, log, log1p
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,6 +22,8 @@ from tests.drills.histories import BEGIN_US, DAY_US, REFERENCE_FROM, REFERENCE_T
 from tests.drills.judging import begins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from collectors.signals.ledger import Ledger
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
 BURN: Final = ((14.4, 5, 60), (6.0, 30, 360))
 BUDGET: Final = 0.05
 COHORT_DAYS: Final = 28
-# The chance at which the miss rate is taken to show it: a promise due every day makes a test every day.
-SIGNIFICANT: Final = 0.001
+# The share of healthy half-years in which the miss rate may be taken to show what is not there.
+FALSE_SHARE: Final = 0.1
 _DRAWS: Final = 200
 _MINUTE_US: Final = 60_000_000
 
@@ -73,30 +76,42 @@ def burn_pages(lived: Life, promise_us: int, until_day: int) -> int:
     return len(begins(alarm, 60))
 
 
-def miss_rate_shows(lived: Life, promise_us: int, until_day: int) -> int | None:
-    """Return the day on which the miss rate shows a slow-down that began on SLOWED_FROM, None if it does not.
+def miss_rate_shows(lived: Life, promise_us: int, until_day: int, limit: float) -> int | None:
+    """Return the day on which the miss rate shows a slow-down that began on SLOWED_FROM, None if it does not."""
+    chances = miss_rate_chances(lived, promise_us, SLOWED_FROM, until_day)
+    return next((SLOWED_FROM + 1 + day for day, chance in enumerate(chances) if chance < limit), None)
 
-    Each midnight: of the promises that came due in the last four weeks, are more broken than chance allows, at the
-    share of those that came due in the reference period?
+
+def miss_rate_limit(healthy: Iterable[Life], promise_us: int, until_day: int) -> float:
+    """Return the chance (its logarithm) below which the miss rate falls in one of ten of these healthy half-years."""
+    lowest = [min(miss_rate_chances(lived, promise_us, REFERENCE_TO, until_day)) for lived in healthy]
+    return float(np.quantile(lowest, FALSE_SHARE))
+
+
+def miss_rate_chances(lived: Life, promise_us: int, first_day: int, until_day: int) -> list[float]:
+    """Return how likely the broken promises of each day's last four weeks are, as logarithms.
+
+    Each midnight: of the promises that came due in the last four weeks, so many or more are broken, at the share of
+    those that came due in the reference period.
     """
     due = lived.started + promise_us + lived.paused
     counts = (lived.started != NEVER) & (lived.cancelled == NEVER)
     broken = lived.shipped > due
     share = _share(due[counts], broken[counts], REFERENCE_FROM, REFERENCE_TO)
-    for day in range(SLOWED_FROM + 1, until_day + 1):
+    found = []
+    for day in range(first_day + 1, until_day + 1):
         recent = counts & _between(due, day - COHORT_DAYS, day)
-        if binomial_beyond(int((broken & recent).sum()), int(recent.sum()), share) < SIGNIFICANT:
-            return day
-    return None
+        found.append(binomial_beyond(int((broken & recent).sum()), int(recent.sum()), share))
+    return found
 
 
 def binomial_beyond(wrong: int, every: int, share: float) -> float:
-    """Return the chance of so many or more of ``every``, where each has this share."""
-    terms = (
+    """Return the logarithm of the chance of so many or more of ``every``, where each has this share."""
+    terms = [
         lgamma(every + 1) - lgamma(k + 1) - lgamma(every - k + 1) + k * log(share) + (every - k) * log1p(-share)
         for k in range(wrong, every + 1)
-    )
-    return min(1.0, sum(exp(term) for term in terms))
+    ]
+    return min(float(np.logaddexp.reduce(terms)), 0.0)
 
 
 def _share(due: NDArray[np.int64], broken: NDArray[np.bool_], first: int, last: int) -> float:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # An alarm that comes back within three days is the same page, as the rules have it (keep_firing_for).
 SAME_PAGE_H: Final = 72
 # The limits of the trade-off curve, as multiples of the calibrated ones.
-MULTIPLES: Final = (0.5, 0.7, 1.0, 1.4)
+MULTIPLES: Final = (0.5, 0.7, 0.85, 1.0, 1.4)
 
 
 class Page(NamedTuple):

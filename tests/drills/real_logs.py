@@ -12,7 +12,7 @@ import numpy as np
 
 from collectors.signals.ledger import HOUR_US, Ledger, Visits
 from collectors.signals.monitor import History, history
-from collectors.signals.reference import Reference, fit
+from collectors.signals.reference import FEWEST_WEEKS, Reference, fit
 from collectors.signals.scope import ALL, Scope
 from tests.drills.judging import pages
 from tests.stretching import Orders, day_of, read_orders, stretched
@@ -31,6 +31,8 @@ FACTOR: Final = 1.6
 _SLOW_AT: Final = 0.6
 _STAGES: Final = 12
 _TRIED: Final = 3
+# The reference is the last half-year before: what a house did two years ago is no measure.
+_MOST_WEEKS: Final = 26
 _WARM_UP: Final = timedelta(days=28)
 
 
@@ -85,7 +87,7 @@ def _told(orders: Orders, stages: Stages, real: Orders, since: datetime) -> Hist
 
 
 def _reference(ledger: Ledger, scope: Scope, begin: datetime, since: datetime) -> Reference:
-    weeks = max(4, (since - timedelta(days=7) - begin).days // 7)
+    weeks = min(max(FEWEST_WEEKS, (since - timedelta(days=7) - begin).days // 7), _MOST_WEEKS)
     end = _us(since) - 7 * 24 * HOUR_US
     return fit(ledger, end - weeks * 168 * HOUR_US, end, scope)
 

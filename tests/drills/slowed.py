@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from collectors.simulation import STAGES, Slowdown
-from tests.drills.controls import miss_rate_shows
+from tests.drills.controls import miss_rate_limit, miss_rate_shows
 from tests.drills.histories import CUSTOMERS, REFERENCE_TO, SLOWED_FROM, life, scope_of
 from tests.drills.judging import MULTIPLES, Page, reference_of, watched
 from tests.drills.promises import promised
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FACTOR: Final = 1.6
 SLOWED: Final = tuple(number for number in range(len(STAGES)) if number != CUSTOMERS)
+# The healthy half-years that the miss rate's limit is calibrated on.
+HEALTHY_UNTIL: Final = REFERENCE_TO + 180
 _EARLIER_DAYS: Final = 14
 _BEFORE_H: Final = (SLOWED_FROM - REFERENCE_TO) * 24
 
@@ -39,9 +41,9 @@ class Outcome(NamedTuple):
     missed: int
 
 
-def one(task: tuple[str, float, int, int]) -> list[Outcome]:
-    """Slow each stage in turn: house, orders a day, last day, seed."""
-    house, per_day, until, seed = task
+def one(task: tuple[str, float, int, int, float]) -> list[Outcome]:
+    """Slow each stage in turn: house, orders a day, last day, seed, and the limit of the miss rate."""
+    house, per_day, until, seed, limit = task
     promise = promised(house, per_day)
     scope = scope_of(house, np.array(promise.budgets_us))
     reference = None
@@ -52,7 +54,7 @@ def one(task: tuple[str, float, int, int]) -> list[Outcome]:
         # Until the slow-down, the runs of a seed are the same.
         reference = reference or reference_of(ledger, scope)
         paged = {multiple: _first(told) for multiple, told in watched(ledger, reference, scope, until).items()}
-        day = miss_rate_shows(lived, promise.within_us, until)
+        day = miss_rate_shows(lived, promise.within_us, until, limit)
         found.append(Outcome(stage, seed, paged, -1 if day is None else day - SLOWED_FROM))
     return found
 
@@ -71,12 +73,14 @@ def slowed(
     """Return the figures of each volume."""
     found = []
     for per_day in volumes:
-        promised(house, per_day)
+        within_us = promised(house, per_day).within_us
+        calm = (life(house, HEALTHY_UNTIL, per_day, seed) for seed in range(seeds))
+        limit = miss_rate_limit(calm, within_us, HEALTHY_UNTIL)
         with ProcessPoolExecutor(2) as pool:
-            tasks = [(house, per_day, until, seed) for seed in range(seeds)]
+            tasks = [(house, per_day, until, seed, limit) for seed in range(seeds)]
             outcomes = [outcome for run in pool.map(one, tasks) for outcome in run]
         made = figures(outcomes)
-        found.append({"house": house, "orders_per_day": per_day} | made)
+        found.append({"house": house, "orders_per_day": per_day, "seeds": seeds} | made)
         say(f"slowed, {house}, {per_day:g} a day: {made['at_multiple']['1.0']}")
     return found
 

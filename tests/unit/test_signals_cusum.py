@@ -7,7 +7,7 @@ from math import log
 import numpy as np
 import pytest
 
-from collectors.signals.cusum import HELD_AT, highest, ratios, run
+from collectors.signals.cusum import HELD_AT, highest, lasting, ratios, run
 
 GAIN, LOSS = 1 - 1 / 1.6, log(1.6)
 
@@ -49,3 +49,22 @@ def test_the_highest_value_is_that_of_the_sum() -> None:
     seen = rng.poisson(expected / 1.2)
     sums = run(expected, seen, 1.6, np.full(4, 1e9))
     assert highest(expected, seen, 1.6) == pytest.approx(sums.score.max(axis=-1))
+
+
+def test_an_hour_counts_only_once_the_slow_down_has_lasted() -> None:
+    """A standstill of five hours is at its highest in the fifth; where four must have passed, the first counts not."""
+    expected, seen = np.ones(8), np.array([9, 0, 0, 0, 0, 0, 9, 9])
+    assert highest(expected, seen, 1.6, 1.3) == pytest.approx(5 * GAIN)
+    assert highest(expected, seen, 1.6, 1.3, 4) == pytest.approx(5 * GAIN)
+    assert highest(expected, seen, 1.6, 1.3, 5) == 0
+
+
+def test_a_small_effect_never_counts() -> None:
+    """A tenth too slow for long is no 1.3."""
+    assert highest(np.full(500, 1.1), np.ones(500), 1.05, 1.3) == 0
+    assert highest(np.full(500, 1.1), np.ones(500), 1.05) > 1
+
+
+def test_a_segment_must_last_longer_than_all() -> None:
+    """A day for all orders, a week for a segment: in hours."""
+    assert lasting(3).tolist() == [24, 168, 168]

@@ -106,6 +106,17 @@ def test_a_burst_is_no_slow_down(reference: Reference) -> None:
     assert not found.slow.any()
 
 
+def test_a_standstill_is_told_after_a_day_of_a_segment_after_a_week(reference: Reference) -> None:
+    """Nobody leaves the first stage any more: the evidence stays below its limit for a day, that of b2b for a week."""
+    ledger = lived(slow=(1000, 1))
+    found = history(ledger, reference, SCOPE, END * HOUR_US)
+    for segment, hours in ((0, 24), (1, 168)):
+        told = int(np.flatnonzero(found.slow[0, segment])[0])
+        assert told - (found.since[0, segment, told] - FROZEN) >= hours
+        assert (found.evidence[0, segment, :told] < 1).all()
+    assert np.flatnonzero(found.slow[0, 1])[0] > np.flatnonzero(found.slow[0, 0])[0]
+
+
 def test_what_is_slow_since_day_one_is_over_its_budget_and_not_slower_than_its_reference() -> None:
     """Making takes 1.6 times as long in the reference and after it: only the budget can tell."""
     ledger = lived(slow=(1, 1.6), since=MONDAY - 4 * WEEK_H)
@@ -170,13 +181,14 @@ def test_a_stage_that_nobody_left_in_the_reference_is_blind() -> None:
     """Its evidence is 0 whatever happens, and the reference says that it has none."""
     three = Scope((*STAGES, "elsewhere"), SCOPE.segments, np.array([1, 1, 1]) * HOUR_US, np.zeros(3, dtype=np.bool_))
     ledger = Ledger(3, 2)
-    ledger.add(Visits(np.array([2]), np.array([[-1]]), np.array([FROZEN * HOUR_US]), np.array([NEVER])))
+    entered, left = np.array([FROZEN, MONDAY]) * HOUR_US, np.array([NEVER, (MONDAY + 1) * HOUR_US])
+    ledger.add(Visits(np.array([2, 0]), np.array([[-1], [-1]]), entered, left))
     ledger.advance(END * HOUR_US)
     blind = fit(ledger, MONDAY * HOUR_US, FROZEN * HOUR_US, three)
     one = at(signals(ledger, blind, three, END * HOUR_US), "elsewhere")
     assert (one.evidence, one.budget_evidence, one.slow) == (0, 0, False)
-    assert blind.departures.sum() == 0
-    assert json.loads(json.dumps(blind.document(), allow_nan=False))["limits"][0][0] == [None, None]
+    assert blind.departures[1:].sum() == 0
+    assert json.loads(json.dumps(blind.document(), allow_nan=False))["limits"][0][2] == [None, None]
 
 
 def test_evidence_against_a_queue_is_put_down_to_slow_work_after_it(reference: Reference) -> None:

@@ -12,14 +12,21 @@ HOURS = 8 * WEEK_H
 SLOT = np.arange(HOURS) % WEEK_H
 
 
-def flow(time: np.ndarray, departures: np.ndarray, wip: np.ndarray) -> Flow:
-    """Return the flow of one stage without segments: time and departures [AGES, n], WIP [n]."""
-    return Flow(time[np.newaxis, np.newaxis], departures[np.newaxis, np.newaxis], wip[np.newaxis], SLOT)
+def flow(time: np.ndarray, departures: np.ndarray) -> Flow:
+    """Return the flow of one stage without segments: time and departures [AGES, n]."""
+    return stages([time], [departures])
+
+
+def stages(times: list[np.ndarray], departures: list[np.ndarray], **more: object) -> Flow:
+    """Return the flow of some stages without segments."""
+    time, left = np.stack(times)[:, np.newaxis], np.stack(departures)[:, np.newaxis]
+    parts = {"ahead": np.zeros((len(times), time.shape[-1]), dtype=np.int64)} | more
+    return Flow(exposed=time, departures=left, spent=time.sum(axis=2), slot=SLOT[: time.shape[-1]], **parts)  # type: ignore[arg-type]
 
 
 def spread(values: np.ndarray) -> np.ndarray:
     """Spread values [n] over the first four ages, equally."""
-    found = np.zeros((AGES, HOURS))
+    found = np.zeros((AGES, len(values)))
     found[:4] = values / 4
     return found
 
@@ -30,7 +37,7 @@ def test_the_expected_departures_of_the_reference_are_those_seen() -> None:
     inside = rng.poisson(30, HOURS)
     rate = 0.02 * (1 + np.sin(SLOT / 24 * 2 * np.pi))
     seen = rng.poisson(spread(inside) * rate)
-    one = flow(spread(inside), seen, inside)
+    one = flow(spread(inside), seen)
     assert fit_rates(one).expected(one).sum() == pytest.approx(seen.sum(), rel=0.02)
 
 
@@ -41,9 +48,19 @@ def test_ages_and_hours_of_the_week_are_told_apart() -> None:
     rate[0], rate[1:4] = 0.05, 0.15
     rate[:, SLOT < 84] = 0
     seen = np.random.default_rng(2).poisson(spread(inside) * rate)
-    rates = fit_rates(flow(spread(inside), seen, inside))
+    rates = fit_rates(flow(spread(inside), seen))
     assert rates.age[0, 0, 1] / rates.age[0, 0, 0] == pytest.approx(3, rel=0.15)
-    assert rates.slot[0, :72].max() < 0.2 * rates.slot[0, 96:].min()
+    assert rates.slot[0, 0, :72].max() < 0.2 * rates.slot[0, 0, 96:].min()
+
+
+def test_an_age_that_was_never_seen_is_like_the_one_before() -> None:
+    """Who is of an age at which nobody was leaves as fast as those a bit younger, not as the mean of all."""
+    time = np.zeros((AGES, HOURS))
+    time[0], time[3] = 40, 40
+    seen = np.random.default_rng(9).poisson(time * np.where(np.arange(AGES) == 3, 0.12, 0.02)[:, np.newaxis])
+    age = fit_rates(flow(time, seen)).age[0, 0]
+    assert age[3] / age[0] == pytest.approx(6, rel=0.15)
+    assert age[4:] == pytest.approx(age[3], rel=1e-6)
 
 
 def _served(capacity: float, wip: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -53,24 +70,70 @@ def _served(capacity: float, wip: np.ndarray, seed: int) -> tuple[np.ndarray, np
     return time, np.random.default_rng(seed).poisson(capacity * share)
 
 
+def _days(rng: np.random.Generator, low: int, high: int) -> np.ndarray:
+    """Return a number inside for each hour that stays the same for a day."""
+    return np.repeat(rng.integers(low, high, HOURS // 24), 24)
+
+
 def test_where_a_fixed_number_is_served_a_crowd_is_no_slow_down() -> None:
     """Fitted on queues of 10 to 40, a queue of 200 is expected to let go as many an hour as ever."""
-    wip = np.random.default_rng(4).integers(10, 41, HOURS)
-    rates = fit_rates(flow(*_served(3.0, wip, 5), wip))
-    assert rates.beyond[0] == pytest.approx(-1, abs=0.15)
-    crowd = np.full(HOURS, 200)
-    assert rates.expected(flow(*_served(3.0, crowd, 6), crowd)).mean() == pytest.approx(3.0, rel=0.2)
+    wip = _days(np.random.default_rng(4), 10, 41)
+    rates = fit_rates(flow(*_served(3.0, wip, 5)))
+    crowd = flow(*_served(3.0, np.full(HOURS, 200), 6))
+    assert rates.expected(crowd).mean() == pytest.approx(3.0, rel=0.15)
 
 
 def test_where_orders_move_independently_a_crowd_leaves_faster() -> None:
-    """Fitted on 10 to 40 inside, 80 inside are expected to leave twice as fast as 40."""
+    """Fitted on 10 to 40 inside, no capacity is found, and 80 inside are expected to leave twice as fast as 40."""
     rng = np.random.default_rng(7)
-    wip = rng.integers(10, 41, HOURS)
-    time = spread(wip)
-    rates = fit_rates(flow(time, rng.poisson(0.05 * time), wip))
-    assert rates.beyond[0] == pytest.approx(0, abs=0.15)
-    crowd = np.full(HOURS, 80)
-    assert rates.expected(flow(spread(crowd), spread(crowd), crowd)).mean() == pytest.approx(4.0, rel=0.1)
+    time = spread(_days(rng, 10, 41))
+    rates = fit_rates(flow(time, rng.poisson(0.05 * time)))
+    assert rates.capacity[0] == np.inf
+    crowd = spread(np.full(HOURS, 80))
+    assert rates.expected(flow(crowd, crowd)).mean() == pytest.approx(4.0, rel=0.1)
+
+
+def _queue_and_work(wip: np.ndarray, busy: np.ndarray, *, seed: int) -> Flow:
+    """Return a queue before three people who finish two orders an hour when all are busy; else a tenth leaves it."""
+    rng = np.random.default_rng(seed)
+    waiting, working = spread(wip), spread(busy)
+    done = rng.poisson(working * 2 / 3)
+    taken = rng.poisson(waiting * np.where(busy == 3, 2.0 / wip, 0.1))
+    ahead = np.stack([busy, np.zeros_like(busy)])
+    return stages([waiting, working], [taken, done], ahead=ahead, queues=((0, 1),))
+
+
+def test_a_queue_moves_no_faster_than_the_work_that_it_waits_for() -> None:
+    """All three are busy: of 100 that wait, no more are expected to leave than work is done, by a fifth."""
+    rng = np.random.default_rng(10)
+    busy = rng.integers(1, 4, HOURS)
+    rates = fit_rates(_queue_and_work(rng.integers(10, 31, HOURS), busy, seed=11))
+    assert rates.full.tolist() == [3, np.inf]
+    crowd = _queue_and_work(np.full(HOURS, 100), np.full(HOURS, 3), seed=12)
+    expected = rates.expected(crowd)
+    assert (expected[0, 0] <= 1.2 * expected[1, 0] + 1e-9).all()
+    assert expected[0, 0].mean() < 2.6
+
+
+def test_nobody_is_held_where_no_number_ahead_is_usual() -> None:
+    """Where the most in the work ahead is a rare chance, it is no limit."""
+    rng = np.random.default_rng(13)
+    busy = rng.poisson(12, HOURS)
+    one = _queue_and_work(rng.integers(10, 31, HOURS), busy, seed=14)
+    assert fit_rates(one).full.tolist() == [np.inf, np.inf]
+
+
+def test_more_work_ahead_never_lets_orders_through_sooner() -> None:
+    """The factor falls where the queue is held up, and is flat where few weeks say the contrary."""
+    rng = np.random.default_rng(15)
+    busy = rng.integers(0, 4, HOURS)
+    waiting, working = spread(np.full(HOURS, 20)), spread(busy)
+    for rate, falls in ((np.where(busy == 3, 0.02, 0.1), True), (np.where(busy == 3, 0.1, 0.02), False)):
+        ahead = np.stack([busy, np.zeros_like(busy)])
+        left = [rng.poisson(waiting * rate), rng.poisson(working * 0.5)]
+        factor = fit_rates(stages([waiting, working], left, ahead=ahead, queues=((0, 1),))).ahead[0]
+        assert (np.diff(factor) <= 0).all()
+        assert (factor[-1] < 0.5 * factor[0]) == falls
 
 
 def test_a_segment_has_its_own_pace_and_a_thin_one_that_of_all() -> None:
@@ -81,15 +144,31 @@ def test_a_segment_has_its_own_pace_and_a_thin_one_that_of_all() -> None:
     seen_half = rng.poisson(0.03 * half)
     seen = seen_half + rng.poisson(0.09 * half)
     departures = np.stack([seen, seen_half, np.zeros_like(seen)])[np.newaxis]
-    three = Flow(np.stack([whole, half, thin])[np.newaxis], departures, wip[np.newaxis], SLOT)
-    rates = fit_rates(three)
+    exposed = np.stack([whole, half, thin])[np.newaxis]
+    rates = fit_rates(Flow(exposed, departures, exposed.sum(axis=2), np.zeros((1, HOURS), dtype=np.int64), SLOT))
     assert rates.age[0, 1, :4].mean() / rates.age[0, 0, :4].mean() == pytest.approx(0.5, rel=0.1)
     assert rates.age[0, 2, :4].mean() / rates.age[0, 0, :4].mean() == pytest.approx(1, rel=0.25)
 
 
-def test_a_stage_that_nobody_ever_left_expects_next_to_nothing() -> None:
-    """No division by nothing, no infinite rates."""
+def test_a_segment_has_its_own_hours() -> None:
+    """Segment 1 is served in the first half of the week only, as half of the orders are; the rest all week."""
+    rng = np.random.default_rng(16)
+    half = spread(np.full(HOURS, 30))
+    own = rng.poisson(half * np.where(SLOT < 84, 0.1, 0.0))
+    departures = np.stack([own + rng.poisson(half * 0.05), own])[np.newaxis]
+    exposed = np.stack([2 * half, half])[np.newaxis]
+    one = Flow(exposed, departures, exposed.sum(axis=2), np.zeros((1, HOURS), dtype=np.int64), SLOT)
+    expected = fit_rates(one).expected(one)[0, 1]
+    assert expected[SLOT >= 84].sum() < 0.1 * expected[SLOT < 84].sum()
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_stage_in_which_nobody_ever_was_expects_next_to_nothing(left: int) -> None:
+    """No division by nothing, no infinite rates: nobody came, or all left as they came."""
     nothing = np.zeros((AGES, HOURS))
-    empty = flow(nothing, nothing.astype(np.int64), np.zeros(HOURS, dtype=np.int64))
-    assert fit_rates(empty).expected(empty).sum() == 0
-    assert np.isfinite(fit_rates(empty).age).all()
+    seen = nothing.astype(np.int64)
+    seen[0] = left
+    empty = flow(nothing, seen)
+    rates = fit_rates(empty)
+    assert rates.expected(empty).sum() == 0
+    assert np.isfinite(rates.age).all()

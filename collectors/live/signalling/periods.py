@@ -44,10 +44,11 @@ def first_period(ledger: Ledger, within_us: int, now: int) -> tuple[int, int] | 
     """
     if ledger.first is None:
         return None
-    last = now // HOUR_US
-    entered = np.cumsum(ledger.entries(ledger.first, last)[:, 0].sum(axis=0))
+    entered = np.cumsum(ledger.entries(ledger.first, now // HOUR_US)[:, 0].sum(axis=0))
     if not len(entered) or not entered[-1]:
         return None
+    # A past that is still being read in has got this far, whatever the clock says.
+    last = ledger.first + int(np.searchsorted(entered, entered[-1])) + 1
     hour = ledger.first + int(np.searchsorted(entered, _STRAY * entered[-1], side="right"))
     begin = hour - (-within_us // HOUR_US)
     end = begin + FIRST_WEEKS * WEEK_H

@@ -196,6 +196,8 @@ class Signalling:
             within = self.codebook.promise.promise.within
             within_us = round(within.total_seconds() * 1e6) if within else USUAL_PROMISE_US
             period, why = first_period(ledger, within_us, now), FIRST_REASON
+            if period is not None and self.account.changed_from < period[1]:
+                return  # it still comes in, and would be frozen unfinished
         if period is None or ledger.first is None or period[0] < ledger.first * HOUR_US:
             return
         try:
