@@ -47,7 +47,8 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
             until = days if name == "healthy" else SLOWED_FROM + days
             volumes = options.orders_per_day or _VOLUMES[name]
             houses = options.house or tuple(HOUSES)
-            found[name] = [figures for house in houses for figures in drill(house, volumes, options.seeds, until, _say)]
+            seeds = range(options.first_seed, options.first_seed + options.seeds)
+            found[name] = [figures for house in houses for figures in drill(house, volumes, seeds, until, _say)]
     if options.only in (None, "real-logs"):
         found["real_logs"] = real_logs(_say)
     return found
@@ -72,6 +73,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", choices=RUNS, help="one run alone")
     parser.add_argument("--house", action="append", choices=tuple(HOUSES), help="one house alone (default: both)")
     parser.add_argument("--seeds", type=int, default=20, help="runs of each kind (default 20)")
+    parser.add_argument("--first-seed", type=int, default=0, help="of the runs (the model was set on 0 to 19)")
     parser.add_argument("--days", type=int, help="days watched (default: 180 healthy, 90 after a slow-down)")
     parser.add_argument(
         "--orders-per-day", type=float, action="append", help="a volume (default 5, 50; healthy: 500 too)"

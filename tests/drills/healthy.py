@@ -41,16 +41,18 @@ def one(task: tuple[str, float, int, int]) -> Run:
 
 
 def healthy(
-    house: str, volumes: Sequence[float], seeds: int, days: int, say: Callable[[str], None]
+    house: str, volumes: Sequence[float], seeds: range, days: int, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Return the figures of each volume."""
     found = []
     for per_day in volumes:
         promised(house, per_day)
         with ProcessPoolExecutor(2) as pool:
-            runs = list(pool.map(one, [(house, per_day, days, seed) for seed in range(seeds)]))
+            runs = list(pool.map(one, [(house, per_day, days, seed) for seed in seeds]))
         found.append({"house": house, "orders_per_day": per_day} | figures(runs, days))
-        say(f"healthy, {house}, {per_day:g} a day: {found[-1]['pages_per_year']} pages a year in {seeds} half-years")
+        say(
+            f"healthy, {house}, {per_day:g} a day: {found[-1]['pages_per_year']} pages a year in {len(seeds)} half-years"
+        )
     return found
 
 

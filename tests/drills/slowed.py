@@ -68,19 +68,19 @@ def _first(told: list[Page]) -> Paged:
 
 
 def slowed(
-    house: str, volumes: Sequence[float], seeds: int, until: int, say: Callable[[str], None]
+    house: str, volumes: Sequence[float], seeds: range, until: int, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Return the figures of each volume."""
     found = []
     for per_day in volumes:
         within_us = promised(house, per_day).within_us
-        calm = (life(house, HEALTHY_UNTIL, per_day, seed) for seed in range(seeds))
+        calm = (life(house, HEALTHY_UNTIL, per_day, seed) for seed in seeds)
         limit = miss_rate_limit(calm, within_us, HEALTHY_UNTIL)
         with ProcessPoolExecutor(2) as pool:
-            tasks = [(house, per_day, until, seed, limit) for seed in range(seeds)]
+            tasks = [(house, per_day, until, seed, limit) for seed in seeds]
             outcomes = [outcome for run in pool.map(one, tasks) for outcome in run]
         made = figures(outcomes)
-        found.append({"house": house, "orders_per_day": per_day, "seeds": seeds} | made)
+        found.append({"house": house, "orders_per_day": per_day, "seeds": len(seeds)} | made)
         say(f"slowed, {house}, {per_day:g} a day: {made['at_multiple']['1.0']}")
     return found
 
