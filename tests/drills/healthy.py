@@ -50,9 +50,8 @@ def healthy(
         with ProcessPoolExecutor(2) as pool:
             runs = list(pool.map(one, [(house, per_day, days, seed) for seed in seeds]))
         found.append({"house": house, "orders_per_day": per_day} | figures(runs, days))
-        say(
-            f"healthy, {house}, {per_day:g} a day: {found[-1]['pages_per_year']} pages a year in {len(seeds)} half-years"
-        )
+        yearly = found[-1]["pages_per_year"]
+        say(f"healthy, {house}, {per_day:g} a day: {yearly} pages a year in {len(seeds)} half-years")
     return found
 
 
