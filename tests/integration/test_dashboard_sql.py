@@ -23,6 +23,7 @@ from collectors.promise import load_promise
 from collectors.promise.reading import DEFAULT_PROMISE
 from collectors.simulation import Scenario, Slowdown, cloudevents, simulate
 from collectors.timelines.judging import BROKEN, KEPT
+from collectors.timelines.measuring import NEVER
 from dashboards.building import documents
 from dashboards.conventions import COLLECTOR, CRM, WORKSHOP
 from dashboards.sql.collector import CollectorSql
@@ -290,7 +291,8 @@ def test_every_query_of_every_dashboard_finds_something(collected: Collected, de
     databases = {
         f"${{{s.variable}}}": d for s, d in ((COLLECTOR, collected.database), (CRM, desk), (WORKSHOP, workshop))
     }
-    in_flight = collected.names[int(np.flatnonzero(~collected.judged.ended)[-1])]
+    started = collected.judged.measured.start != NEVER
+    in_flight = collected.names[int(np.flatnonzero(started & ~collected.judged.ended)[-1])]
     chosen = {
         "stage": [*(stage.name for stage in PROMISE.stages), "elsewhere"],
         "manager": ["Sofia Marin", "Tomas Berg", "by rule", "nobody yet"],

@@ -263,10 +263,11 @@ def test_the_scrape_configuration_is_one_that_prometheus_takes(tmp_path: Path) -
     (tmp_path / "alerts" / "generated").mkdir(parents=True)
     config = tmp_path / "deploy" / "prometheus.yaml"
     config.write_bytes((ROOT / "deploy" / "prometheus.yaml").read_bytes())
-    rules(tmp_path / "alerts" / "generated" / "rules.yaml", RULE)
+    for name in ("targets.yaml", "rules.yaml"):
+        rules(tmp_path / "alerts" / "generated" / name, RULE)
     done = subprocess.run([promtool(), "check", "config", config], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 rules found" in done.stdout
+    assert done.stdout.count("1 rules found") == 2
 
 
 def test_grafanas_own_backend_answers_a_panels_query(history: PrometheusServer) -> None:
