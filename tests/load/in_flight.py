@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from datetime import timedelta
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,9 +107,8 @@ def _median(values: list[float]) -> float:
 
 async def _fill(service: Service, orders: int) -> int:
     begun, count = time.perf_counter(), 0
-    events = [*_past(), *_flying(orders)]
-    for start in range(0, len(events), AT_ONCE):
-        some = events[start : start + AT_ONCE]
+    events = chain(_past(), _flying(orders))
+    while some := list(islice(events, AT_ONCE)):
         count += len(some)
         await service.collector.take_in(Intake(some))
     return round(count / (time.perf_counter() - begun))

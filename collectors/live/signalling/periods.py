@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 LOOKED_AT: Final = 50_000  # recent orders that say which segments there are
 FIRST_WEEKS: Final = 8
 # The first orders that are known may be stray ones, and a house that fills is not yet one that flows.
-_STRAY: Final = 0.01
+_STRAY_SHARE: Final = 0.01
+_STRAY_ENTRIES: Final = 20
 
 
 def most_frequent(names: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
@@ -49,7 +50,8 @@ def first_period(ledger: Ledger, within_us: int, now: int) -> tuple[int, int] | 
         return None
     # A past that is still being read in has got this far, whatever the clock says.
     last = ledger.first + int(np.searchsorted(entered, entered[-1])) + 1
-    hour = ledger.first + int(np.searchsorted(entered, _STRAY * entered[-1], side="right"))
+    stray = min(_STRAY_SHARE * entered[-1], _STRAY_ENTRIES)
+    hour = ledger.first + int(np.searchsorted(entered, stray, side="right"))
     begin = hour - (-within_us // HOUR_US)
     end = begin + FIRST_WEEKS * WEEK_H
     return (begin * HOUR_US, end * HOUR_US) if end <= last else None
