@@ -121,24 +121,21 @@ notes = Table(
     Column("value", Text, nullable=False),
 )
 
-# What the stages are judged against; the last one holds. ``document``: the fitted reference as JSON.
-reference_decisions = Table(
-    "reference_decisions",
-    metadata,
-    Column("number", Number, primary_key=True, autoincrement=True),
-    Column("decided_at", BigInteger, nullable=False),
-    Column("begin", BigInteger, nullable=False),
-    Column("end", BigInteger, nullable=False),
-    Column("why", Text, nullable=False),
-    Column("document", Text, nullable=False),
-)
 
-maintenance = Table(
-    "maintenance",
-    metadata,
-    Column("number", Number, primary_key=True, autoincrement=True),
-    Column("decided_at", BigInteger, nullable=False),
-    Column("begin", BigInteger, nullable=False),
-    Column("end", BigInteger, nullable=False),
-    Column("why", Text, nullable=False),
-)
+def _decided_periods(name: str, *more: Column[str]) -> Table:
+    """Return a table of decided periods, each with the reason given."""
+    return Table(
+        name,
+        metadata,
+        Column("number", Number, primary_key=True, autoincrement=True),
+        Column("decided_at", BigInteger, nullable=False),
+        Column("begin", BigInteger, nullable=False),
+        Column("end", BigInteger, nullable=False),
+        Column("why", Text, nullable=False),
+        *more,
+    )
+
+
+# What the stages are judged against; the last one holds. ``document``: the fitted reference as JSON.
+reference_decisions = _decided_periods("reference_decisions", Column("document", Text, nullable=False))
+maintenance = _decided_periods("maintenance")

@@ -51,6 +51,11 @@ class Account:
         """What is watched now."""
         return Scope.of(self.codebook, self.segments)
 
+    @property
+    def known_from(self) -> int:
+        """From when on the ledger knows what happened, in microseconds; to be asked once something was applied."""
+        return (self.ledger.first or 0) * HOUR_US
+
     def apply(self, moves: Sequence[Moved], now: int) -> None:
         """Take in what intakes changed, in the order of their transactions."""
         if moves:

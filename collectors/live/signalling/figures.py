@@ -59,7 +59,7 @@ class Computation:
         self._stages: tuple[int, Reference | None, Muted, list[StageSignal]] = (0, None, (), [])
 
     def check_forecasts(self, now: int) -> None:
-        """Learn from past forecasts how wide the interval must be; some seconds, once a day is enough."""
+        """Learn from past forecasts how wide the interval must be; some seconds, once a week is enough."""
         visits = self.account.recent.visits.as_of(now)
         self.error = shared_error(past_forecasts(visits, self.account.codebook, now))
 
@@ -67,7 +67,7 @@ class Computation:
         """Return the figures as of ``now`` (microseconds since 1970 UTC). A second or two at most."""
         account, codebook = self.account, self.account.codebook
         visits = account.recent.visits.as_of(now)
-        flight = flight_of(visits, now, codebook)
+        flight = flight_of(account.recent.visits, now, codebook)
         chances = Chances.learn(visits, codebook, now)
         chance = chances.of(flight)
         return Figures(

@@ -128,9 +128,9 @@ class Signalling:
         async with self._alone:
             await self._catch_up()
             await self._apply()
-            first = self.account.ledger.first
-            if first is None or begin < first * HOUR_US or end > self.clock():
-                known = "nothing yet" if first is None else f"what happened from {shown(first * HOUR_US)} on until now"
+            known_from = self.account.known_from
+            if begin < known_from or end > self.clock():
+                known = f"what happened from {shown(known_from)} on until now"
                 raise BadInput(f"the collector knows {known}; name a period within it")
             try:
                 await self._fit(begin, end, why)
@@ -155,7 +155,8 @@ class Signalling:
 
     async def _catch_up(self) -> None:
         """Read what is left of the past."""
-        while await self.database.write(self._read_some):
+        while self.tracker.behind:
+            await self.database.write(self._read_some)
             if len(self.tracker.pending) >= MOVES_AT_ONCE:
                 await self._apply()
 
@@ -167,26 +168,23 @@ class Signalling:
         self._whole = True
         return now
 
-    async def _read_some(self, connection: AsyncConnection) -> bool:
-        """Read the next orders of the past, while they are locked; return whether there may be more.
+    async def _read_some(self, connection: AsyncConnection) -> None:
+        """Read the next orders of the past, while they are locked.
 
         What is read is taken at once and not when the transaction has ended: it changes nothing, so it cannot fail.
         """
         tracker = self.tracker
         names = await store.names_after(connection, tracker.read, READ_AT_ONCE, tracker.bound)
-        if not names:
-            return False
         locked = await store.lock_orders(connection, names)
         numbers = np.array(sorted(order["number"] for order in locked.values()))
         rows = await store.events_of(connection, numbers.tolist())
         visits = tracker.visits(self.collector.timelines.line_up(rows), self.clock())
         tracker.pending.append(Moved(numbers, Visits.none(len(self.account.attributes)), visits, 0))
         tracker.read = int(numbers[-1])
-        return True
 
     async def _settle_reference(self, now: int) -> None:
         """See to it that there is a reference, and that it is one of these stages and segments."""
-        scope, reference, ledger = self.account.scope, self.reference, self.account.ledger
+        scope, reference = self.account.scope, self.reference
         if reference is not None and (reference.stages, reference.segments) == (scope.stages, scope.segments):
             return
         # What was fitted to other stages and segments cannot be held against these.
@@ -195,10 +193,10 @@ class Signalling:
         if period is None:
             within = self.codebook.promise.promise.within
             within_us = round(within.total_seconds() * 1e6) if within else USUAL_PROMISE_US
-            period, why = first_period(ledger, within_us, now), FIRST_REASON
+            period, why = first_period(self.account.ledger, within_us, now), FIRST_REASON
             if period is not None and self.account.changed_from < period[1]:
                 return  # it still comes in, and would be frozen unfinished
-        if period is None or ledger.first is None or period[0] < ledger.first * HOUR_US:
+        if period is None or period[0] < self.account.known_from:
             return
         try:
             await self._fit(*period, why)
