@@ -45,11 +45,6 @@ class Tracker:
         """Track from now on; ``bound``: the last order number there is, while no intake is under way."""
         self.values, self.bound, self.read, self.pending = values, bound, 0, []
 
-    @property
-    def behind(self) -> bool:
-        """Whether some of the past has not been read yet."""
-        return self.bound is not None and self.read < self.bound
-
     def moved(self, lined: Lined, rows: Sequence[EventRow], new: Collection[int], now: int) -> Moved | None:
         """Return what new events (``new``: their arrival numbers) move. ``rows``: all events of the ``lined`` orders.
 

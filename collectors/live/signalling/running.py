@@ -154,9 +154,12 @@ class Signalling:
             self.windows = await decisions.maintenance_windows(connection)
 
     async def _catch_up(self) -> None:
-        """Read what is left of the past."""
-        while self.tracker.behind:
-            await self.database.write(self._read_some)
+        """Read what is left of the past.
+
+        Once all is read this still asks for a transaction that may write: while the database takes nothing in, figures
+        that stand still are the truth, and the alert of stale signals has to see it.
+        """
+        while await self.database.write(self._read_some):
             if len(self.tracker.pending) >= MOVES_AT_ONCE:
                 await self._apply()
 
@@ -168,19 +171,22 @@ class Signalling:
         self._whole = True
         return now
 
-    async def _read_some(self, connection: AsyncConnection) -> None:
-        """Read the next orders of the past, while they are locked.
+    async def _read_some(self, connection: AsyncConnection) -> bool:
+        """Read the next orders of the past, while they are locked; return whether there may be more.
 
         What is read is taken at once and not when the transaction has ended: it changes nothing, so it cannot fail.
         """
         tracker = self.tracker
         names = await store.names_after(connection, tracker.read, READ_AT_ONCE, tracker.bound)
+        if not names:
+            return False
         locked = await store.lock_orders(connection, names)
         numbers = np.array(sorted(order["number"] for order in locked.values()))
         rows = await store.events_of(connection, numbers.tolist())
         visits = tracker.visits(self.collector.timelines.line_up(rows), self.clock())
         tracker.pending.append(Moved(numbers, Visits.none(len(self.account.attributes)), visits, 0))
         tracker.read = int(numbers[-1])
+        return True
 
     async def _settle_reference(self, now: int) -> None:
         """See to it that there is a reference, and that it is one of these stages and segments."""
