@@ -101,7 +101,7 @@ def kinds_of(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.i
     # Numbers of combinations, column by column: sorting rows of a million orders would cost seconds.
     code = np.zeros(len(values), dtype=np.int64)
     for column in values.T:
-        _, code = np.unique(code * (int(column.max()) + 2) + column + 1, return_inverse=True)
+        _, code = np.unique(code * (int(column.max()) + 2) + column, return_inverse=True)
     _, first, kind, count = np.unique(code, return_index=True, return_inverse=True, return_counts=True)
     if len(first) <= MOST_KINDS:
         return kind, values[first]
@@ -117,7 +117,7 @@ def _between(table: NDArray[np.float32], ages: Floats, age: Floats, slack: Float
     low = np.searchsorted(ages, age, side="right") - 1
     high = np.minimum(low + 1, len(ages) - 1)
     width = np.maximum(ages[high] - ages[low], 1e-12)
-    part = np.clip((age - ages[low]) / width, 0.0, 1.0)
+    part = (age - ages[low]) / width
     left = slack.astype(np.int64)
     rest = slack - left
     lower = table[low, left] * (1 - rest) + table[low, left + 1] * rest

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-POINTS: Final = 192
 MOST_ORDERS: Final = 4_000  # of more, every so-manieth speaks for the rest
 LEAST_RESCUED: Final = 0.05  # expected orders; less is no culprit but rounding
 
@@ -66,22 +65,22 @@ def culprit_now(flow: Flow, orders: InFlight) -> Culprit:
 
 def _expected(flow: Flow, orders: InFlight, kept: int | None) -> float:
     """Return the expected breaks; ``kept``: a stage that is taken to keep its budget."""
-    forecast = Forecast(flow, orders, POINTS, kept, beyond_us=int(flow.budget_us.max(initial=0)))
+    forecast = Forecast(flow, orders, capped=kept, beyond_us=int(flow.budget_us.max(initial=0)))
     total = 0.0
     for passage, state, rows in forecast.groups():
         chance, beyond = passage.leaving_at(state, forecast.age[rows])
-        total += float(_late(passage, state, _Deadlines(forecast, rows, kept), chance, beyond).sum())
+        total += float(_late(passage, state, _Deadlines(forecast, state, rows, kept), chance, beyond))
     return total
 
 
 class _Deadlines:
     """Where the deadline of each order lies [n, j] on the grid if it leaves its stage at moment j."""
 
-    def __init__(self, forecast: Forecast, rows: Ints, kept: int | None) -> None:
+    def __init__(self, forecast: Forecast, state: int, rows: Ints, kept: int | None) -> None:
         flow, orders, clock = forecast.flow, forecast.orders, forecast.clock
         points = np.arange(clock.points)
-        stage = int(orders.stage[rows[0]])
-        self.place = np.rint(forecast.slack[rows]).astype(np.int64)[:, np.newaxis] + np.zeros_like(points)
+        stage = state // 2
+        self.place = np.tile(np.rint(forecast.slack[rows]).astype(np.int64)[:, np.newaxis], len(points))
         if flow.pauses[stage]:
             self.place += points
         if kept is not None:
@@ -93,11 +92,11 @@ class _Deadlines:
 
 def _late(
     passage: Passage, state: int, deadlines: _Deadlines, chance: NDArray[np.float32], beyond: NDArray[np.float32]
-) -> Floats:
-    """Return each order's chance to end late. Deadlines beyond the grid are read as much earlier as they lie beyond."""
+) -> float:
+    """Return how many will end late. Deadlines beyond the grid are read as much earlier as they lie beyond."""
     last = passage.clock.points - 1
     onward = passage.onward(state)
     excess = np.maximum(deadlines.place - last, 0)
     leaving = np.maximum(np.arange(last + 1) - excess, 0)
     late = onward[leaving, deadlines.place - excess]
-    return np.asarray((chance * late).sum(axis=1) + beyond[:, 0] * late[:, -1])
+    return float((chance * late).sum() + (beyond * late[:, -1:]).sum())

@@ -292,7 +292,7 @@ class Recent:
         both = both.take(np.argsort(both.order, kind="stable"))
         ended_at = np.where(np.isin(both.then, (ENDED, WITHDRAWN)), both.left, NEVER)
         old = np.unique(both.order[ended_at < now - self.window_us])
-        both = both.take(~np.isin(both.order, old)) if len(old) else both
+        both = both.take(~np.isin(both.order, old))
         while len(both) > self.most:
             self.share /= 2
             both = both.take(self._chosen(both.order))

@@ -41,11 +41,11 @@ class StageFlow:
 def flows(ledger: Ledger, reference: Reference | None, scope: Scope, now: int) -> list[StageFlow]:
     """Return the flow of every stage and segment at ``now`` (microseconds), from the whole hours before it."""
     last = now // HOUR_US
-    first = max(last - WEEK_H, ledger.first or last - WEEK_H)
+    first = last - WEEK_H
     arrived = ledger.entries(first, last).sum(axis=-1)
     left = ledger.departures(first, last).sum(axis=(2, 3))
-    inside = ledger.inside(last, last + 1)[..., 0]
-    there = ledger.time(last, last + 1)[..., 0]
+    inside = ledger.inside(last, last + 1).sum(axis=-1)
+    there = ledger.time(last, last + 1).sum(axis=-1)
     ages = np.stack([age_quantile(there, quantile) for quantile in QUANTILES]) * 3600
     usual = np.full_like(ages, np.nan) if reference is None else reference.age_h * 3600
     known = np.zeros_like(inside) if reference is None else reference.departures

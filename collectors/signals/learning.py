@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from collectors.signals.flights import ENDED, INSIDE, WITHDRAWN, Visits
+from collectors.signals.flights import ENDED, WITHDRAWN, Visits
 from collectors.signals.stays import HOUR_US, StayLaw, Week, exponential, learn_law, learn_week
-from collectors.timelines.codebook import NO_BUDGET, OFF_MAIN_LINE
-from collectors.timelines.measuring import NEVER
+from collectors.timelines.codebook import NO_BUDGET
+from collectors.timelines.measuring import NEVER, NOWHERE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,16 +58,11 @@ class Flow:
 
     def paces(self, values: NDArray[np.int64]) -> Floats:
         """Return the pace of orders with these attribute values [c, A] in every stage [c, S]."""
-        result = np.tile(self.pace, (len(values), 1))
-        return np.asarray(result * _segment_paces(self.segment_pace, values))
-
-
-def _segment_paces(tables: tuple[Floats, ...], values: NDArray[np.int64]) -> Any:
-    paces = np.ones((len(values), len(tables[0]))) if tables else 1.0
-    for column, table in enumerate(tables):
-        known = np.where(values[:, column] < table.shape[1] - 1, values[:, column], -1)
-        paces = paces * table[:, known].T
-    return paces
+        paces = np.tile(self.pace, (len(values), 1))
+        for column, table in enumerate(self.segment_pace):
+            # The last column is that of orders without a value (-1), and of values never seen.
+            paces *= table[:, np.minimum(values[:, column], table.shape[1] - 1)].T
+        return paces
 
 
 def learn_flow(visits: Visits, codebook: Codebook, now: int) -> Flow:
@@ -103,14 +98,13 @@ class _Stage:
         self.week = learn_week(visits.entered, visits.left, weight, now)
         self.age = self.week.between(visits.entered, np.minimum(visits.left, now))
         self.segment_pace: list[Floats] = [np.ones(width) for width in widest]
-        self.laws = (planned, planned)
-        for _ in range(ROUNDS if self.segment_pace else 1):
+        for _ in range(ROUNDS):
             self.laws = self._laws(planned)
             for attribute in range(len(self.segment_pace)):
                 self._learn_segments(attribute)
         self.pace = self._present_pace()
 
-    def _own_pace(self, but: int = -1) -> Floats:
+    def _own_pace(self, but: int | None = None) -> Floats:
         """Return what its segments make of each visit's time, one attribute left out."""
         pace = np.ones(len(self.visits))
         for column, table in enumerate(self.segment_pace):
@@ -152,20 +146,18 @@ class _Stage:
         before = self.week.between(self.visits.entered, np.full(len(own), begin))[lately] / own[lately]
         after = self.age[lately] / own[lately]
         again, gone = self.visits.again[lately], self.gone[lately]
-        departed = np.array([float(gone.sum())])
-        pace = np.ones(1)
+        departed, pace = gone.sum(dtype=np.float64), np.ones(())
         for _ in range(PACE_STEPS):
-            spent = [law.cumulative(after / pace) - law.cumulative(before / pace) for law in self.laws]
-            awaited = np.array([float(np.where(again, spent[1], spent[0]).sum())])
-            pace = _moved(pace, awaited, departed)
-        return float(pace[0] ** (departed[0] / (departed[0] + PACE_LEAN)))
+            first, later = (law.cumulative(after / pace) - law.cumulative(before / pace) for law in self.laws)
+            pace = _moved(pace, np.where(again, later, first).sum(), departed)
+        return float(pace ** (departed / (departed + PACE_LEAN)))
 
 
 def _sums(column: NDArray[np.int64], weights: Floats, length: int) -> Floats:
     return np.bincount(column, weights=weights, minlength=length).astype(np.float64)
 
 
-def _moved(pace: Floats, awaited: Floats, departed: Floats) -> Floats:
+def _moved(pace: Any, awaited: Any, departed: Any) -> Any:
     """Return a pace nearer to the one at which awaited and seen departures are equal."""
     ratio = (awaited + 0.5) / (departed + 0.5)
     return np.clip(pace * ratio**0.7, 1 / SLOWEST, SLOWEST)
@@ -177,7 +169,7 @@ def _leads(visits: Visits, weight: Floats, codebook: Codebook) -> Floats:
     table = np.zeros((states, states + 2))
     state = 2 * visits.stage + visits.again
     target = _targets(visits, state, states)
-    known = target >= 0
+    known = target != NOWHERE
     cell = state[known] * (states + 2) + target[known]
     table += np.bincount(cell, weights=weight[known], minlength=table.size).reshape(table.shape)
     for stage in range(len(codebook.stages)):
@@ -186,22 +178,21 @@ def _leads(visits: Visits, weight: Floats, codebook: Codebook) -> Floats:
             table[later] += table[first]
         for row in (first, later):
             if table[row].sum() <= 0:
-                table[row, _next_state(codebook, stage, states)] = 1.0
+                table[row] = np.arange(states + 2) == _next_state(codebook, stage, states)
     return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 
 def _targets(visits: Visits, state: NDArray[np.int64], states: int) -> NDArray[np.int64]:
-    """Return the column of ``leads`` that each visit led to, -1 while inside or where the next visit is unknown."""
-    target = np.full(len(visits), -1, dtype=np.int64)
+    """Return the column of ``leads`` that each visit led to, NOWHERE while inside or where the next one is unknown."""
+    target = np.full(len(visits), NOWHERE, dtype=np.int64)
     same = visits.order[1:] == visits.order[:-1]
-    target[:-1] = np.where(same, state[1:], -1)
+    target[:-1] = np.where(same, state[1:], NOWHERE)
     target[visits.then == ENDED] = states
     target[visits.then == WITHDRAWN] = states + 1
-    target[visits.then == INSIDE] = -1
     return target
 
 
 def _next_state(codebook: Codebook, stage: int, end: int) -> int:
     ranks = codebook.stage_rank
-    ahead = [s for s, rank in enumerate(ranks) if ranks[stage] < rank < min(codebook.end_rank, OFF_MAIN_LINE)]
+    ahead = [s for s, rank in enumerate(ranks) if ranks[stage] < rank < codebook.end_rank]
     return 2 * min(ahead, key=lambda s: ranks[s]) if ahead else end

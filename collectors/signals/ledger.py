@@ -62,7 +62,6 @@ class Ledger:
     def __init__(self, stages: int, segments: int = 1, history_h: int = HISTORY_H) -> None:
         self.stages, self.segments, self.history_h = stages, segments, history_h
         self.first: int | None = None
-        self.last = 0
         width = history_h + _AHEAD_H
         # What they hold is the change from the hour before: `cumsum` along the last axis gives the hours.
         self._time = np.zeros((stages, segments, AGES, width), dtype=np.int64)
@@ -80,7 +79,6 @@ class Ledger:
         hour = now // HOUR_US
         if self.first is None:
             self.first = ((hour - self.history_h) // WEEK_H + 1) * WEEK_H
-        self.last = max(self.last, hour)
         surplus = hour - (self.first + self.history_h) + 1
         if surplus > 0:
             self._forget(-(-surplus // WEEK_H) * WEEK_H)
@@ -100,7 +98,7 @@ class Ledger:
         return np.asarray(spent / HOUR_US)
 
     def inside(self, first: int, last: int) -> NDArray[np.int64]:
-        """Return how many orders were inside [S, G, last - first] at the begin of hours [first, last)."""
+        """Return how many orders were inside [S, G, last - first] as hours [first, last) began; who left then was."""
         return np.cumsum(self._inside[..., : self._place(last)], axis=-1)[..., self._place(first) :]
 
     def departures(self, first: int, last: int) -> NDArray[np.int64]:
@@ -110,10 +108,6 @@ class Ledger:
     def entries(self, first: int, last: int) -> NDArray[np.int64]:
         """Return how many orders entered [S, G, last - first] in hours [first, last)."""
         return self._entries[..., self._place(first) : self._place(last)].astype(np.int64)
-
-    def ages(self, hour: int) -> NDArray[np.int64]:
-        """Return how many orders are inside [S, G, AGES] by age at the begin of an hour, rounded to whole orders."""
-        return np.rint(self.time(hour, hour + 1)[..., 0]).astype(np.int64)
 
     @property
     def nbytes(self) -> int:
@@ -146,8 +140,9 @@ class Ledger:
         self._count(self._entries, cell, entered, sign)
         age = np.searchsorted(_EDGES_US, left[ended] - entered[ended], side="right") - 1
         self._count(self._departures, cell[ended] * AGES + age, left[ended], sign)
-        self._step(self._inside, cell, -(-entered // HOUR_US), sign)
-        self._step(self._inside, cell[ended], -(-left[ended] // HOUR_US), -sign)
+        # Who leaves as the hour begins was there to leave in it.
+        self._step(self._inside, cell, entered // HOUR_US + 1, sign)
+        self._step(self._inside, cell[ended], left[ended] // HOUR_US + 1, -sign)
         for number in range(AGES):
             begin = entered + _EDGES_US[number]
             final = number == AGES - 1

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TOLERANCE: Final = 1e-3
 SWEEPS: Final = 8
 NEGLIGIBLE: Final = 1e-6
+_NEVER: Final = 1e-20
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,12 @@ class Passage:
         self.flow, self.pace, self.clock, self.capped = flow, pace, clock, capped
         self.elapsed = [week.elapsed(clock.borders) for week in flow.weeks]
         self.at = [week.elapsed(clock.moments()) for week in flow.weeks]
-        rows, columns = np.indices((clock.points, clock.points), sparse=True)
+        columns = np.arange(clock.points)
+        rows = columns[:, np.newaxis]
         self._over = np.where(rows > columns, 1.0, np.where(rows == columns, 0.5, 0.0)).astype(np.float32)
         # Deadlines beyond the grid are read as much earlier as they lie beyond.
         excess = np.maximum(rows + columns - (clock.points - 1), 0)
-        self._by_slack = np.maximum(rows - excess, 0), rows + columns - excess
+        self._by_slack = rows - excess, rows + columns - excess
         self.late = self._solved()
 
     def _solved(self) -> list[Grid]:
@@ -81,11 +83,12 @@ class Passage:
     def _leaving(self, state: int) -> tuple[Grid, Grid]:
         """Return the chance of leaving at each moment [k, j] for those who enter at k, and of staying beyond [k]."""
         stage = state // 2
-        age = np.maximum(self.elapsed[stage][np.newaxis, :] - self.at[stage][:, np.newaxis], 0.0)
+        # Below 0 before they enter: of no age, as far as a law can tell.
+        age = self.elapsed[stage][np.newaxis, :] - self.at[stage][:, np.newaxis]
         staying = self.flow.laws[state].staying(age / self.pace[stage])
         if stage == self.capped:
             self._cap(staying, stage)
-        return (staying[:, :-1] - staying[:, 1:]).astype(np.float32), staying[:, -1:].astype(np.float32)
+        return _departing(staying)
 
     def _cap(self, staying: Floats, stage: int) -> None:
         """Let nobody stay beyond the budget."""
@@ -110,9 +113,9 @@ class Passage:
         # By slack instead of deadline: the slack of an order whose clock stands does not change.
         slack = onward[self._by_slack]
         by_slack = chance @ slack + beyond * slack[-1]
-        rows, columns = np.indices((len(onward), len(onward)), sparse=True)
-        found = np.take_along_axis(by_slack, np.maximum(columns - rows, 0), axis=1)
-        return np.where(columns < rows, self._over, found)
+        columns = np.arange(len(onward))
+        later = columns - columns[:, np.newaxis]
+        return np.where(later < 0, self._over, np.take_along_axis(by_slack, later, axis=1))
 
     def from_inside(self, state: int, age: Floats) -> Grid:
         """Return [a, d]: the chance to end after d for those in the state since these ages (duty hours)."""
@@ -130,4 +133,12 @@ class Passage:
         law, pace = self.flow.laws[state], self.pace[stage]
         spent = law.cumulative(age / pace)[:, np.newaxis]
         staying = np.exp(spent - law.cumulative((age[:, np.newaxis] + ahead) / pace))
-        return (staying[:, :-1] - staying[:, 1:]).astype(np.float32), staying[:, -1:].astype(np.float32)
+        return _departing(staying)
+
+
+def _departing(staying: Floats) -> tuple[Grid, Grid]:
+    """Return the chance of leaving between the borders [.., j] at which so many are still there, and beyond [.., 1]."""
+    chance = (staying[:, :-1] - staying[:, 1:]).astype(np.float32)
+    # What hardly ever happens is 0: products of denormal numbers are several times slower.
+    chance[chance < _NEVER] = 0.0
+    return chance, staying[:, -1:].astype(np.float32)

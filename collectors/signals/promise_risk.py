@@ -139,10 +139,9 @@ def past_forecasts(visits: Visits, codebook: Codebook, now: int, weeks: int = WE
     fit a week, so ask once a day. Visits that ``Recent`` has dropped are missed; give it the window for it.
     """
     outcomes = outcomes_of(visits, now, codebook)
-    first = int(visits.entered.min()) if len(visits) else now
     found: list[PastForecast] = []
     moment = now - WEEK_US
-    while moment > first and len(found) < weeks:
+    while len(found) < weeks:
         known = visits.as_of(moment)
         departed = np.count_nonzero(np.isin(known.then, (ENDED, WITHDRAWN)))
         if departed < FEWEST_VISITS // 5 or len(known) < FEWEST_VISITS:

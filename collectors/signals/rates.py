@@ -1,13 +1,15 @@
 """How fast orders leave a stage when all is well: a model of the rate, fitted to the ledger.
 
-What would leave in an hour if nobody stood in anybody's way is the stage's *load*: everybody inside, weighted by the
-rate at which orders of that age (time inside so far) leave. Where a few people serve a queue in turn, no more leave
-than they can serve, however long it grows: the load passes through a capacity, which is learnt (and infinite where
-orders move independently of each other), and the hour of the week multiplies what is left. Where the work that a
-queue waits for is a stage of its own, how many are at work there says more: the more there are, the fewer leave the
-queue, and while everybody is busy no more leave it than work is done.
+What would leave in an hour if nobody stood in anybody's way is the stage's *load*: everybody inside when it begins,
+weighted by the rate at which orders of that age (time inside so far) leave. Where a few people serve a queue in turn,
+no more leave than they can serve, however long it grows: the load passes through a capacity, which is learnt (and
+infinite where orders move independently of each other), and the hour of the week multiplies what is left. Where the
+work that a queue waits for is a stage of its own, how many are at work there says more: the more there are, the fewer
+leave the queue, and while everybody is busy no more leave it than work is done. And an order leaves once: after a
+weekend, the rate of the hour in which the shop opens is so high that nearly all who are ready go, and never more than
+there are.
 
-Fitted as a Poisson regression by iterative proportional fitting (each factor in turn is set so that its margins of
+Fitted as a regression of counts by iterative proportional fitting (each factor in turn is set so that its margins of
 expected and observed departures agree), ages and hours drawn towards what is expected without them, by as much as the
 evidence for them is thin (gamma-Poisson shrinkage); the capacity by the highest likelihood.
 """
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collectors.signals.ledger import AGES, WEEK_H
+from collectors.signals.ledger import AGE_EDGES_H, AGES, WEEK_H
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 AHEAD: Final = 5
-_ROUNDS: Final = 8
+# The first bin of ages of an hour or more.
+HOUR_OLD: Final = AGE_EDGES_H.index(1)
+_ROUNDS: Final = 12
 # The capacities that are tried, against the mean load of the hours: from far too small to none that anybody would see;
 # and for queues that are held by the work after them.
 _ANY: Final = (*(float(2.0 ** (step / 2)) for step in range(-4, 13)), np.inf)
@@ -40,11 +44,11 @@ _HANDS: Final = 1.2
 # By how much more likely (its logarithm) a capacity must make what was seen than none does: the hours, whole days.
 _WORTH: Final = 4.0
 _DAYS_WORTH: Final = 12.0
-# Pseudo-departures by which a factor is drawn towards what is expected without it: that of an age, of an hour of the
-# week (towards weekday times hour), of a weekday or an hour. Set by how well healthy months were foretold.
+# Pseudo-departures by which a factor is drawn towards what is expected without it: that of a stratum or a segment; of
+# an age (towards the mean of all). How far those of hours are drawn is learnt, up to this variance.
 _DRAWN: Final = 10.0
-_SLOT: Final = 3.0
-_DAY: Final = 1.0
+_AGED: Final = 1.0
+_LOOSEST: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,14 @@ class Flow:
 
     ``exposed`` [S, G, AGES, n]: order hours of those who might have left, by age. An order that leaves as soon as the
     shop opens has spent no time in that hour, yet was there to leave: who is inside at the begin counts for the hour.
+    ``began`` [S, AGES, n]: how many (of all segments) were inside when the hour began, by age. The time that they spend
+    in the hour says who leaves, and so cannot say what crowd they stand in.
     ``ahead`` [S, n]: how many were, at the begin of the hour, in the work that a stage of waiting waits for (0 for
     other stages); ``slot`` [n]: the hour of the week. ``queues``: pairs of a stage of waiting and that work.
     """
 
     exposed: Floats
+    began: Floats
     departures: NDArray[np.int64]
     spent: Floats
     ahead: NDArray[np.int64]
@@ -68,6 +75,7 @@ class Flow:
         """Return the chosen hours."""
         return Flow(
             self.exposed[..., chosen],
+            self.began[..., chosen],
             self.departures[..., chosen],
             self.spent[..., chosen],
             self.ahead[:, chosen],
@@ -92,13 +100,20 @@ class Rates:
     full: Floats
     capacity: Floats
 
+    @property
+    def crowded(self) -> bool:
+        """Whether orders hold each other up in any stage."""
+        return bool(np.isfinite(self.capacity).any())
+
     def expected(self, flow: Flow) -> Floats:
         """Return the departures expected [S, G, n] in each hour, given who was inside for how long."""
-        found = np.einsum("sga,sgan->sgn", self.age, flow.exposed)
+        found = np.empty(flow.spent.shape)
         for stage in range(len(found)):
             stratum = np.searchsorted(self.edges[stage], flow.ahead[stage])
-            shared = self.ahead[stage][stratum] * free(found[stage, 0], self.capacity[stage])
-            found[stage] *= self.slot[stage][:, flow.slot] * shared
+            shared = self.ahead[stage][stratum] * free(self.age[stage, 0] @ flow.began[stage], self.capacity[stage])
+            factor = self.slot[stage][:, flow.slot] * shared
+            for group, (age, inside) in enumerate(zip(self.age[stage], flow.exposed[stage], strict=True)):
+                found[stage, group] = leaving(age, inside, factor[group]).sum(axis=0)
         for queue, work in flow.queues:
             found[queue] *= held(found[queue, 0], found[work, 0], flow.ahead[queue] >= self.full[queue])
         return np.asarray(found)
@@ -120,6 +135,17 @@ def free(load: Floats, capacity: Floats | float) -> Floats:
     return share
 
 
+def leaving(age: Floats, inside: Floats, factor: Floats) -> Floats:
+    """Return the departures expected [AGES, n] of orders of each age: a rate by ``age`` times the hour's ``factor``.
+
+    An order leaves once: of those who were there when the hour began, 1 - exp(-rate) leave in it.
+    """
+    rate = age[:, np.newaxis] * factor
+    found = inside * rate
+    found[HOUR_OLD:] = inside[HOUR_OLD:] * -np.expm1(-rate[HOUR_OLD:])
+    return np.asarray(found)
+
+
 def fit_rates(flow: Flow) -> Rates:
     """Fit the model to what was seen in these hours."""
     # A queue whose work is known is held by that already.
@@ -129,7 +155,7 @@ def fit_rates(flow: Flow) -> Rates:
 
 
 def _fit_stage(flow: Flow, stage: int, capacities: tuple[float, ...]) -> tuple[Floats, ...]:
-    exposed, left, queue = flow.exposed[stage], flow.departures[stage], flow.ahead[stage]
+    exposed, left, queue, began = flow.exposed[stage], flow.departures[stage], flow.ahead[stage], flow.began[stage]
     by_age, total, inside = left[0].sum(axis=1), left[0].sum(axis=0), exposed[0]
     mean = by_age.sum() / max(inside.sum(), 1e-9)
     age: Floats = np.full(AGES, mean)
@@ -140,18 +166,21 @@ def _fit_stage(flow: Flow, stage: int, capacities: tuple[float, ...]) -> tuple[F
     capacity = np.inf
     for _ in range(_ROUNDS if by_age.sum() and inside.any() else 0):
         beside = slot[flow.slot] * ahead[stratum]
-        age = _of_ages(by_age, inside @ (beside * free(age @ inside, capacity)))
-        level, capacity = _capacity(age @ inside, beside, total, capacities)
+        through = leaving(age, inside, beside * free(age @ began, capacity))
+        age = _of_ages(by_age, through.sum(axis=1) / age)
+        level, capacity = _capacity(age, inside, age @ began, beside, total, capacities)
         age = level * age
-        through = (age @ inside) * free(age @ inside, capacity)
-        slot = _slots(total, through * ahead[stratum], flow.slot)
-        ahead = _falling(_sums(total, stratum, AHEAD), _sums(through * slot[flow.slot], stratum, AHEAD))
-    factor = slot[flow.slot] * ahead[stratum] * free(age @ inside, capacity)
+        through = leaving(age, inside, beside * free(age @ began, capacity)).sum(axis=0)
+        slot = _slots(total, through / slot[flow.slot], flow.slot)
+        through = leaving(age, inside, slot[flow.slot] * ahead[stratum] * free(age @ began, capacity)).sum(axis=0)
+        if queue.any():
+            ahead = _falling(_sums(total, stratum, AHEAD), _sums(through / ahead[stratum], stratum, AHEAD))
+    factor = slot[flow.slot] * ahead[stratum] * free(age @ began, capacity)
     ages, slots = [age], [slot]
     for of, came in zip(exposed[1:], left[1:], strict=True):
-        own = _of_segment(age, came, of @ factor)
+        own = _of_segment(age, came, leaving(age, of, factor).sum(axis=1))
         ages.append(own)
-        slots.append(slot * _slots(came.sum(axis=0), (own @ of) * factor, flow.slot))
+        slots.append(slot * _slots(came.sum(axis=0), leaving(own, of, factor).sum(axis=0), flow.slot))
     return np.stack(ages), np.stack(slots), ahead, edges, np.array(_full(queue)), np.array(capacity)
 
 
@@ -169,7 +198,9 @@ def _edges(ahead: NDArray[np.int64], left: NDArray[np.int64]) -> Floats:
     return np.asarray(ahead[line][places], dtype=np.float64)
 
 
-def _capacity(load: Floats, factor: Floats, total: NDArray[np.int64], tried: tuple[float, ...]) -> tuple[float, float]:
+def _capacity(
+    age: Floats, inside: Floats, load: Floats, factor: Floats, total: NDArray[np.int64], tried: tuple[float, ...]
+) -> tuple[float, float]:
     """Return the level by which the load must be multiplied and the capacity, of those ``tried``; the last is none.
 
     By the highest likelihood, of the hours or of whole days, if it is worth it; the smaller if both say so. Hours tell
@@ -177,13 +208,15 @@ def _capacity(load: Floats, factor: Floats, total: NDArray[np.int64], tried: tup
     itself looks like a capacity (worth up to 10).
     """
     hours, days, levels = [], [], []
-    for capacity in np.array(tried) * load.mean():
-        expected = load * free(load, capacity) * factor
+    # Where nobody is ever inside as an hour begins, nobody stands in anybody's way.
+    mean = load.mean() or 1.0
+    for capacity in np.array(tried) * mean:
+        expected = leaving(age, inside, free(load, capacity) * factor).sum(axis=0)
         levels.append(total.sum() / expected.sum())
         hours.append(float(total @ np.log(levels[-1] * expected + 1e-12)))
         days.append(float(_by_day(total) @ np.log(_by_day(levels[-1] * expected) + 1e-12)))
     best = min(_worthy(hours, _WORTH), _worthy(days, _DAYS_WORTH))
-    return levels[best], float(levels[best] * tried[best] * load.mean())
+    return levels[best], float(levels[best] * tried[best] * mean)
 
 
 def _worthy(likelihoods: list[float], worth: float) -> int:
@@ -202,16 +235,18 @@ def _of_ages(seen: NDArray[np.int64], weight: Floats) -> Floats:
     After a long weekend, those who were at work when it began are of an age that no ordinary week knows.
     """
     mean = seen.sum() / weight.sum()
-    drawn: Floats = (seen + _DRAWN) / (weight + _DRAWN / mean)
+    drawn: Floats = (seen + _AGED) / (weight + _AGED / mean)
     known = weight * mean >= _DRAWN
     return drawn[np.maximum.accumulate(np.where(known, np.arange(AGES), 0))]
 
 
-def _of_segment(age: Floats, left: NDArray[np.int64], weight: Floats) -> Floats:
-    """Return a segment's rate by age: that of all orders, times a factor each of level and age."""
-    level = _drawn(left.sum(), float(age @ weight))
-    expected = level * age * weight
-    own: Floats = level * age * _drawn(left.sum(axis=1), expected)
+def _of_segment(age: Floats, left: NDArray[np.int64], expected: Floats) -> Floats:
+    """Return a segment's rate by age: that of all orders, times a factor each of level and age.
+
+    ``expected`` [AGES]: the departures of the segment if it were as fast as all.
+    """
+    level = _drawn(left.sum(), float(expected.sum()))
+    own: Floats = level * age * _drawn(left.sum(axis=1), level * expected)
     return own
 
 
@@ -241,11 +276,24 @@ def _slots(seen: NDArray[np.int64], expected: Floats, slot: NDArray[np.int64]) -
     expected_at = _sums(expected, slot, WEEK_H).reshape(7, 24)
     day, hour = np.ones((7, 1)), np.ones((1, 24))
     for _ in range(3):
-        day = (seen_at.sum(axis=1, keepdims=True) + _DAY) / ((expected_at * hour).sum(axis=1, keepdims=True) + _DAY)
-        hour = (seen_at.sum(axis=0, keepdims=True) + _DAY) / ((expected_at * day).sum(axis=0, keepdims=True) + _DAY)
+        day = _shrunk(seen_at.sum(axis=1, keepdims=True), (expected_at * hour).sum(axis=1, keepdims=True))
+        hour = _shrunk(seen_at.sum(axis=0, keepdims=True), (expected_at * day).sum(axis=0, keepdims=True))
     planned = day * hour
-    factor: Floats = ((seen_at + _SLOT * planned) / (expected_at + _SLOT)).ravel()
+    factor: Floats = (planned * _shrunk(seen_at, expected_at * planned)).ravel()
     return factor
+
+
+def _shrunk(seen: Floats, expected: Floats) -> Floats:
+    """Return seen / expected, drawn towards 1 by as much as chance alone would explain how they differ.
+
+    If the true factors scatter about 1 with variance v, (seen - expected)^2 is expected + v expected^2 in the mean:
+    that gives v, less what chance makes of it, and 1 / v pseudo-departures (empirical Bayes, gamma-Poisson).
+    """
+    square = float((expected**2).sum())
+    excess = float(((seen - expected) ** 2 - expected).sum()) - (2 * square) ** 0.5
+    drawn = 1 / min(max(excess / max(square, 1e-9), 1e-4), _LOOSEST)
+    shrunk: Floats = (seen + drawn) / (expected + drawn)
+    return shrunk
 
 
 def _sums(values: NDArray[np.int64] | Floats, place: NDArray[np.int64], places: int) -> Floats:

@@ -13,7 +13,7 @@ import numpy as np
 
 from collectors.signals.calibration import calibrate
 from collectors.signals.ledger import AGE_EDGES_H, HOUR_US, WEEK_H, Ledger
-from collectors.signals.rates import Flow, Rates, fit_rates
+from collectors.signals.rates import HOUR_OLD, Flow, Rates, fit_rates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-VERSION: Final = 2
+VERSION: Final = 3
 QUANTILES: Final = (0.5, 0.9)
-# The first bin of ages of an hour or more.
-_HOUR_OLD: Final = AGE_EDGES_H.index(1)
 # Two weeks could not tell a bad one from a good one.
 FEWEST_WEEKS: Final = 4
 
@@ -80,32 +78,36 @@ def from_document(document: dict[str, Any]) -> Reference:
 def fit(ledger: Ledger, begin: int, end: int, scope: Scope, muted: Muted = (), seed: int = 0) -> Reference:
     """Fit a reference to the hours of [begin, end) (microseconds; whole weeks are best).
 
-    ``muted`` windows and closed days are left out. ValueError if it is shorter than FEWEST_WEEKS.
+    ``muted`` windows and closed days are left out. ValueError if it is shorter than FEWEST_WEEKS, if all that counts of
+    it lies in a single week, or if nothing left any stage.
     """
     first, last = -(-begin // HOUR_US), end // HOUR_US
     if last - first < FEWEST_WEEKS * WEEK_H:
         raise ValueError(f"a reference needs at least {FEWEST_WEEKS} weeks, not {(last - first) / WEEK_H:.1f}")
     counted = np.flatnonzero(scope.counted(first, last, muted))
-    if len(counted) < WEEK_H:
-        raise ValueError("maintenance and closed days leave less than a week of this period")
+    # The last whole weeks; what is left over at the begin goes to the first of them.
+    week = np.maximum(counted - (last - first) % WEEK_H, 0) // WEEK_H
+    # What one week teaches is held against another.
+    if len(np.unique(week)) < 2:
+        raise ValueError("maintenance and closed days leave hours of less than two weeks of this period")
     flow = flow_of(ledger, scope, first, last).take(counted)
     if not flow.departures[:, 0].any():
         raise ValueError("nothing left any stage in this period")
-    # The last whole weeks; what is left over at the begin goes to the first of them.
-    week = np.maximum(counted - (last - first) % WEEK_H, 0) // WEEK_H
     left = flow.departures.sum(axis=(2, 3))
+    rates, share = fit_rates(flow), scope.budgeted(first, last)[:, counted]
+    rng = np.random.default_rng(seed)
     spent = ledger.time(first, last)[..., counted].sum(axis=-1)
     return Reference(
         stages=scope.stages,
         segments=scope.segments,
         begin=begin,
         end=end,
-        rates=fit_rates(flow),
+        rates=rates,
         departures=left,
         mean_h=spent.sum(axis=-1) / np.maximum(left, 1),
         age_h=np.stack([age_quantile(spent, quantile) for quantile in QUANTILES]),
         busiest=_busiest(ledger.departures(first, last).sum(axis=2)),
-        limits=calibrate(flow, week, scope.budgeted(first, last)[:, counted], np.random.default_rng(seed)),
+        limits=calibrate(flow, week, share, rng, queues=rates.crowded),
     )
 
 
@@ -120,6 +122,7 @@ def flow_of(ledger: Ledger, scope: Scope, first: int, last: int) -> Flow:
         ahead[queue] = inside[work, 0]
     return Flow(
         _exposed(time, inside),
+        _began(time[:, 0, :, :-1], inside[:, 0]),
         ledger.departures(first, last),
         time[..., 1:].sum(axis=2),
         ahead,
@@ -134,13 +137,20 @@ def _exposed(time: Floats, inside: NDArray[np.int64]) -> Floats:
     The time spent; but who has been there for an hour and leaves as soon as the shop opens counts for the hour.
     """
     found = time[..., 1:].copy()
-    old, before = time[:, :, _HOUR_OLD:, 1:], time[:, :, _HOUR_OLD:, :-1]
+    old, before = time[:, :, HOUR_OLD:, 1:], time[:, :, HOUR_OLD:, :-1]
     about, spent = old + before, old.sum(axis=2)
     every = about.sum(axis=2)
     there = np.maximum(spent, np.minimum(before.sum(axis=2), inside))
     share = np.divide(there, every, out=np.zeros_like(every), where=every > 0)
-    found[:, :, _HOUR_OLD:] = about * share[:, :, np.newaxis]
+    found[:, :, HOUR_OLD:] = about * share[:, :, np.newaxis]
     return np.asarray(found)
+
+
+def _began(before: Floats, inside: NDArray[np.int64]) -> Floats:
+    """Return how many were inside when each hour began, by age [S, AGES, n]: as the hour before was spent."""
+    every = before.sum(axis=1)
+    share = np.divide(inside, every, out=np.zeros_like(every), where=every > 0)
+    return np.asarray(before * share[:, np.newaxis])
 
 
 def age_quantile(spent: Floats, quantile: float) -> Floats:
@@ -163,7 +173,7 @@ def age_quantile(spent: Floats, quantile: float) -> Floats:
 
 def _busiest(left: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the most that left [S, G] in any seven days on end of these hours [S, G, n]."""
-    total = np.cumsum(left, axis=-1)
+    total = np.cumsum(np.concatenate([np.zeros_like(left[..., :1]), left], axis=-1), axis=-1)
     most: NDArray[np.int64] = (total[..., WEEK_H:] - total[..., :-WEEK_H]).max(axis=-1)
     return most
 

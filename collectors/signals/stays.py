@@ -95,7 +95,7 @@ def _covered(first: Floats, last: Floats, weight: Floats) -> Floats:
 
     def reached(point: Floats) -> Floats:
         """Return how much of each hour the stretches [0, point) cover, weighted."""
-        hour = np.minimum(point.astype(np.int64), edges - 1)
+        hour = point.astype(np.int64)
         count = np.bincount(hour, weights=weight, minlength=edges)
         part = np.bincount(hour, weights=weight * (point - hour), minlength=edges)
         beyond = weight.sum() - np.cumsum(count)
@@ -148,7 +148,7 @@ def _time_below(age: Floats, weight: Floats, edges: Floats) -> Floats:
     sorted_age, sorted_weight = age[line], weight[line]
     count = np.searchsorted(sorted_age, edges, side="right")
     time = np.concatenate([[0.0], np.cumsum(sorted_age * sorted_weight)])
-    mass = np.concatenate([[0.0], np.cumsum(sorted_weight)])
+    mass = np.pad(np.cumsum(sorted_weight), (1, 0))
     return np.asarray(time[count] + edges * (mass[-1] - mass[count]))
 
 

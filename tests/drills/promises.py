@@ -13,7 +13,6 @@ from tests.drills.histories import CUSTOMERS, DAY_US, REFERENCE_FROM, life
 
 # A seed that no run has.
 _SEED: Final = 10_000
-_ROOM: Final = 1.5
 _KEPT: Final = 0.95
 
 
@@ -26,7 +25,7 @@ class Promised(NamedTuple):
 
 @cache
 def promised(house: str, orders_per_day: float) -> Promised:
-    """Return a promise that 95 % of the healthy house's orders keep; a budget is 1.5 times a stage's mean."""
+    """Return a promise that 95 % of the healthy orders keep, parted among the stages as their mean times are."""
     lived = life(house, 84 if orders_per_day > 100 else 264, orders_per_day, _SEED)
     visits = lived.visits
     ended = visits.left != NEVER
@@ -37,5 +36,8 @@ def promised(house: str, orders_per_day: float) -> Promised:
     ]
     done = (lived.shipped != NEVER) & (lived.started != NEVER)
     leads = (lived.shipped - lived.started - lived.paused)[done]
-    budgets = [-1 if number == CUSTOMERS else round(_ROOM * mean) for number, mean in enumerate(means)]
-    return Promised(tuple(budgets), round(float(np.quantile(leads, _KEPT))))
+    within = float(np.quantile(leads, _KEPT))
+    # In the customer's turn the clock stands.
+    room = within / (sum(means) - means[CUSTOMERS])
+    budgets = [-1 if number == CUSTOMERS else round(room * mean) for number, mean in enumerate(means)]
+    return Promised(tuple(budgets), round(within))

@@ -9,10 +9,20 @@ import pytest
 
 from collectors.promise.document import parse_document
 from collectors.promise.reading import promise_from
-from collectors.signals.flights import ENDED, INSIDE, Recent, ValueNumbers, Visits, flight_of, in_flight, visits_of
+from collectors.signals.flights import (
+    ENDED,
+    INSIDE,
+    Recent,
+    ValueNumbers,
+    Visits,
+    flight_of,
+    in_flight,
+    outcomes_of,
+    visits_of,
+)
 from collectors.signals.stays import HOUR_US, WEEK_US
 from collectors.timelines.codebook import Codebook
-from collectors.timelines.judging import BROKEN, OPEN
+from collectors.timelines.judging import BROKEN, KEPT, OPEN
 from collectors.timelines.measuring import NEVER
 from tests.live import PROMISE
 from tests.unit.test_chances_learning import AS_OF, BOOK, LOG, T0, many_visits, measured, visits_at
@@ -63,6 +73,25 @@ def test_an_order_has_broken_its_promise_after_its_moment_and_not_at_it() -> Non
     visits = many_visits(np.array([500.0]))
     for late, verdict in ((0, OPEN), (1, BROKEN)):
         assert flight_of(visits, int(visits.promised[0]) + late, BOOK).verdict.tolist() == [verdict]
+
+
+def test_the_last_order_of_all_may_have_ended() -> None:
+    """Its last visit led to the end of the promise, as any other's."""
+    visits = visits_at(AS_OF)
+    judged, stretches = measured(LOG[:1], AS_OF)
+    alone = visits_of(judged, stretches, judged.measured.order, BOOK)
+    assert alone.then.tolist() == visits.then.tolist()[:6]
+    assert alone.left.tolist() == visits.left.tolist()[:6]
+    assert (alone.then[-1], (alone.left[-1] - T0) / HOUR_US) == (ENDED, 7.0)
+
+
+def test_an_outcome_at_the_promise_moment_is_not_late() -> None:
+    """Ended at it: kept. Open at it: open still."""
+    visits = replace(many_visits(np.array([24.0, 24.0, 900.0])), promised=T0 + np.array([24, 24, 26]) * HOUR_US)
+    then = np.array([ENDED, ENDED, INSIDE])
+    done = replace(visits, left=visits.entered + 24 * HOUR_US, then=then)
+    assert outcomes_of(done, T0 + 26 * HOUR_US, BOOK).verdict.tolist() == [KEPT, BROKEN, OPEN]
+    assert outcomes_of(done, T0 + 26 * HOUR_US + 1, BOOK).verdict.tolist() == [KEPT, BROKEN, BROKEN]
 
 
 def test_an_order_seen_in_its_stage_since_later_than_now_is_there_since_now() -> None:

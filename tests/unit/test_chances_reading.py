@@ -71,6 +71,27 @@ def test_orders_of_many_ages_are_read_between_the_lines_of_the_table() -> None:
     assert found == pytest.approx(said, abs=1e-4)
 
 
+def test_between_two_ages_and_two_moments_the_chance_goes_straight_in_both() -> None:
+    ages, slacks = np.linspace(0.0, 31.5, 640), np.tile([10.0, 0.25, 3.5, 6.75], 160)
+    found = Forecast(flow(LAW), aged(ages.tolist(), slacks.tolist()), points=12).chance
+    knots = np.linspace(0.0, 31.5, 64)
+    lines = {slack: np.interp(ages, knots, [on_grid(LAW, age, slack) for age in knots]) for slack in set(slacks)}
+    said = [lines[slack][place] for place, slack in enumerate(slacks)]
+    assert found == pytest.approx(said, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_chance_is_never_less_than_none_nor_more_than_certain(seed: int) -> None:
+    """Not by a rounding either: a share above 1 would be laughed at."""
+    rng = np.random.default_rng(seed)
+    stages = int(rng.integers(1, 5))
+    laws = [exponential(mean) for mean in rng.uniform(0.5, 400.0, stages)]
+    stage, slacks = int(rng.integers(0, stages)), rng.uniform(-1.0, 300.0, 200)
+    found = Chances(flow(*laws)).of(orders(stage, *slacks, age_h=rng.uniform(0, 40), stages=stages))
+    assert found.min() >= 0.0
+    assert found.max() <= 1.0
+
+
 def test_a_promise_beyond_the_grid_is_read_at_its_end() -> None:
     """One of two thousand is due far beyond the others: it has what the last moment but a thousandth says."""
     found = Forecast(flow(LAW), aged([2.0] * 2_001, [10.0] * 2_000 + [9_000.0]), points=12)

@@ -96,6 +96,20 @@ def test_fewer_than_four_departures_teach_nothing_of_the_week(departures: int, l
     assert (found is not EVEN_WEEK) == learnt
 
 
+def test_stays_of_minutes_teach_of_the_week_as_those_of_days_do() -> None:
+    """Ten stays of three minutes: five within the first hour, five from the end of one into another."""
+    entered = at(*[0.25] * 5, *[29.975] * 5)
+    found = learn_week(entered, entered + HOUR_US // 20, np.ones(10), int(at(40.0)[0]))
+    expected = np.zeros(WEEK_H)
+    expected[[0, 29, 30]] = 5.0, 2.5, 2.5
+    seen = np.zeros(WEEK_H)
+    seen[[0, 30]] = 5.0
+    hours = np.ones(24)
+    hours[[5, 6]] = 4 / 6.5, 9 / 6.5
+    weights = (seen + 4 * np.tile(hours, 7)) / (expected + 4)
+    assert found.weights == pytest.approx(weights / weights.mean())
+
+
 def test_stays_of_no_time_teach_nothing_of_the_week() -> None:
     entered = at(*np.arange(9.0))
     assert learn_week(entered, entered, np.ones(9), int(at(20.0)[0])) is EVEN_WEEK
@@ -132,6 +146,13 @@ def test_twelve_departures_make_a_law_and_each_dozen_a_piece_of_it() -> None:
         assert (0 if law is PRIOR else len(law.age) - 1) == pieces
     half = learn_law(ages(24), np.ones(24, dtype=np.bool_), np.full(24, 0.5), PRIOR)
     assert half.age.tolist() == [0.0, 1.0, 24.0]
+
+
+def test_one_stay_among_many_of_no_time_teaches_a_law() -> None:
+    """Nineteen left at once, one after five hours: one more than that by the law before, over its five hours."""
+    law = learn_law(np.append(np.zeros(19), 5.0), np.ones(20, dtype=np.bool_), np.ones(20), PRIOR)
+    assert law.age.tolist() == [0.0, 5.0]
+    assert law.hazard == pytest.approx([0.0, 5 * (20 + 1) / (5 + 5)])
 
 
 def test_departures_without_any_stay_teach_no_law() -> None:

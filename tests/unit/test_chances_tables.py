@@ -72,6 +72,9 @@ WALKS = {
     "a pause at the end": Walk(flow(BUMPY, LATE, pauses=(1,)), (1.2, 0.8)),
     "shifts": Walk(replace(flow(BUMPY, EARLY), weeks=(SHIFTS, SHIFTS)), (1.0, 0.8)),
     "a budget kept": Walk(replace(flow(EARLY, exponential(20.0)), budget_us=np.array([0, 3 * HOUR_US])), (1.0, 1.0), 1),
+    "six tenths kept": Walk(
+        replace(flow(exponential(9.0), EARLY), budget_us=np.array([13 * HOUR_US // 5, 0])), (1.0, 1.0), 0
+    ),
     "one half kept": Walk(
         replace(flow(exponential(9.0), EARLY), budget_us=np.array([5 * HOUR_US // 2, 0])), (1.0, 1.0), 0
     ),
@@ -108,6 +111,16 @@ def test_who_is_inside_is_late_as_often_as_a_walk_through_the_grid_says(name: st
         assert tables(walk).from_inside(2 * stage, np.array([age]))[0] == pytest.approx(said, abs=2e-5), stage
 
 
+def test_a_pause_in_shifts_leads_to_the_shift_in_which_it_ends() -> None:
+    """A pause of at most four hours: for deadlines of up to seven, all that matters lies on the grid of twelve."""
+    brief = StayLaw(np.array([0.0, 1.2, 2.4]), np.array([0.0, 0.5, 60.0]))
+    walk = Walk(replace(flow(brief, BUMPY, pauses=(0,)), weeks=(SHIFTS, SHIFTS)), (1.0, 1.0))
+    entered = [[late(walk, 0, k, d) for d in range(8)] for k in range(8)]
+    assert entered_first(tables(walk))[:8, :8] == pytest.approx(np.array(entered), abs=2e-5)
+    inside = [late(walk, 0, 0, deadline, 1.7) for deadline in range(8)]
+    assert tables(walk).from_inside(0, np.array([1.7]))[0, :8] == pytest.approx(inside, abs=2e-5)
+
+
 def test_a_moment_s_departures_are_those_of_half_a_step_before_and_after() -> None:
     """All leave between 2.2 and 2.4 hours: at moment 2. Between 2.6 and 2.8: at moment 3."""
     for begin, moment in ((2.2, 2), (2.6, 3)):
@@ -126,7 +139,8 @@ def test_whoever_stays_in_a_pause_for_all_of_the_grid_has_what_was_left_of_the_p
 
 def test_whoever_stays_in_a_pause_beyond_the_grid_is_read_where_the_grid_ends() -> None:
     """In shifts it matters when work begins: it does at the last moment, earlier by what the deadline lies beyond."""
-    walk = Walk(replace(flow(exponential(1e7), LATE, pauses=(0,)), weeks=(SHIFTS, SHIFTS)), (1.0, 1.0))
+    hourly = Week(np.where(np.arange(168) % 2 == 0, 1.6, 0.4))
+    walk = Walk(replace(flow(exponential(1e7), LATE, pauses=(0,)), weeks=(hourly, hourly)), (1.0, 1.0))
     said = [late(walk, 1, POINTS - 1 - slack, POINTS - 1) for slack in range(POINTS)]
     assert tables(walk).from_inside(0, np.array([2.0]))[0] == pytest.approx(said, abs=2e-5)
     assert entered_first(tables(walk))[0] == pytest.approx(said, abs=2e-5)

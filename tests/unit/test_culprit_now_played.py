@@ -82,6 +82,7 @@ def test_breaks_and_rescues_are_those_of_orders_played_out(
     for stage in range(len(laws)):
         rescued = 0.0 if stage in pauses else actual - played(model, order, stage)
         assert found.rescued[stage] == pytest.approx(rescued, abs=0.015), stage
+    assert found.rescued.min() >= 0.0
     assert found.stage == int(np.argmax(found.rescued))
     assert found.ratio == pytest.approx(found.rescued.max() / actual, abs=0.03)
 
@@ -142,6 +143,27 @@ def test_segments_do_not_change_who_is_to_blame() -> None:
 def test_a_stage_with_a_budget_of_nothing_is_no_culprit() -> None:
     free = replace(quick(1.0, 30.0), budget_us=np.array([20 * HOUR_US, 0]))
     assert culprit_now(free, orders(0, 25.0)).stage is None
+
+
+def test_a_budget_of_a_microsecond_is_one() -> None:
+    strict = replace(quick(1.0, 30.0), budget_us=np.array([20 * HOUR_US, 1]))
+    assert culprit_now(strict, orders(0, 25.0)).stage == 1
+
+
+def test_who_stays_beyond_all_that_the_tables_reach_breaks_his_promise() -> None:
+    """No stage has a budget, so they reach little farther than the promise of ten hours; the stay is of years."""
+    years = replace(flow(exponential(1e6)), budget_us=np.zeros(1, dtype=np.int64))
+    assert culprit_now(years, orders(0, 10.0, stages=1)).expected == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_year_lost_in_a_stage_behind_would_have_saved_whatever_comes() -> None:
+    """One hour is left for what takes thirty; without the year over budget nothing would be late."""
+    flight = orders(1, 1.0)
+    flight.inside_us[:, 0] = 8_760 * HOUR_US
+    found = culprit_now(flow(exponential(1.0), FALLING), flight)
+    assert found.stage == 0
+    assert found.rescued[0] == pytest.approx(found.expected, abs=1e-6)
+    assert found.expected > 0.7
 
 
 def broken_where(pattern: list[bool]) -> float:

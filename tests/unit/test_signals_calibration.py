@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from collectors.signals.calibration import FEWEST, calibrate
 from collectors.signals.ledger import AGES, WEEK_H
@@ -18,25 +19,39 @@ def flow(departures: np.ndarray) -> Flow:
     time[:, :, 2] = 50
     left = np.zeros(time.shape, dtype=np.int64)
     left[0, :, 2] = departures
-    return Flow(time, left, time.sum(axis=2), np.zeros((1, HOURS), dtype=np.int64), np.arange(HOURS) % WEEK_H)
+    ahead = np.zeros((1, HOURS), dtype=np.int64)
+    return Flow(time, time[:, 0], left, time.sum(axis=2), ahead, np.arange(HOURS) % WEEK_H)
 
 
-def limits(departures: np.ndarray) -> np.ndarray:
+def limits(departures: np.ndarray, *, queues: bool = False) -> np.ndarray:
     """Return the limits [2, G] of that stage."""
-    return np.asarray(calibrate(flow(departures), WEEK, np.ones((1, HOURS)), np.random.default_rng(0))[:, 0])
+    rng = np.random.default_rng(0)
+    return np.asarray(calibrate(flow(departures), WEEK, np.ones((1, HOURS)), rng, queues=queues)[:, 0])
 
 
 def test_pure_chance_needs_limits_as_wide_as_theory_has_them() -> None:
-    """Two an hour: one in about exp(h) excursions passes h; half a year has some hundred, and three in 100 may page."""
-    found = limits(np.random.default_rng(1).poisson(2.0, (1, HOURS)))
-    assert 6 < found[0, 0] < 14
+    """One in ten hours: one in about exp(h) excursions passes h; half a year has 100, and one in four may page."""
+    found = limits(np.random.default_rng(1).poisson(0.1, (1, HOURS)))
+    assert 4 < found[0, 0] < 10
+
+
+def test_where_orders_wait_for_each_other_more_is_needed() -> None:
+    """The same weeks: what queues have in store no few weeks can tell."""
+    weeks = np.random.default_rng(3).poisson(0.1, (1, HOURS))
+    assert limits(weeks, queues=True)[0, 0] > limits(weeks)[0, 0] + 0.5
+
+
+def test_a_limit_is_no_less_than_a_slow_down_gathers_in_the_time_that_it_must_last() -> None:
+    """A hundred an hour: a day of 1.6 times fewer departures gathers 100 x 24 x (1 - 1/1.6 - ln(1.6)/1.6)."""
+    found = limits(np.random.default_rng(4).poisson(100.0, (1, HOURS)))
+    assert found[0, 0] == pytest.approx(2400 * (1 - 1 / 1.6 - np.log(1.6) / 1.6), rel=0.01)
 
 
 def test_orders_that_leave_in_batches_widen_the_limits() -> None:
     """As many in the mean, ten at a time: such weeks are wilder than chance, and more is needed to prove anything."""
     rng = np.random.default_rng(2)
-    single = limits(rng.poisson(2.0, (1, HOURS)))
-    batches = limits(10 * rng.poisson(0.2, (1, HOURS)))
+    single = limits(rng.poisson(1.0, (1, HOURS)))
+    batches = limits(10 * rng.poisson(0.1, (1, HOURS)))
     assert batches[0, 0] > 2.5 * single[0, 0]
 
 

@@ -59,6 +59,16 @@ def test_an_hour_counts_only_once_the_slow_down_has_lasted() -> None:
     assert highest(expected, seen, 1.6, 1.3, 5) == 0
 
 
+def test_a_standstill_of_an_hour_counts_unless_more_is_asked_for() -> None:
+    for hours, counts in (({}, 1), ({"hours": 0}, 1), ({"hours": 1}, 0)):
+        assert highest(np.array([4.0]), np.array([0]), 1.6, 1.3, **hours) == pytest.approx(4 * GAIN * counts)
+
+
+def test_where_more_leave_than_expected_the_highest_is_nought() -> None:
+    """And never less."""
+    assert highest(np.zeros((2, 5)), np.ones((2, 5)), 1.6).tolist() == [0, 0]
+
+
 def test_a_small_effect_never_counts() -> None:
     """A tenth too slow for long is no 1.3."""
     assert highest(np.full(500, 1.1), np.ones(500), 1.05, 1.3) == 0

@@ -67,6 +67,13 @@ def test_an_age_at_the_edge_of_two_bins_belongs_to_the_older() -> None:
     assert found.time(START, START + 5)[0, 0, 3].tolist() == [0] * 5
 
 
+def test_who_leaves_as_an_hour_begins_was_there_to_leave_in_it() -> None:
+    """In at 1:00, out at 4:00 sharp: inside when the hours from 2 to 4 begin, and the departure is of hour 4."""
+    found = ledger(visits((0, -1, 1, 4)))
+    assert found.inside(START, START + 6)[0, 0].tolist() == [0, 0, 1, 1, 1, 0]
+    assert found.departures(START, START + 6)[0, 0].sum(axis=0).tolist() == [0, 0, 0, 0, 1, 0]
+
+
 def test_an_order_inside_is_booked_ahead_and_ages() -> None:
     """It is in the bin of its age in every later hour, in the last one without an end."""
     found = ledger(visits((0, -1, 0, None)), weeks=13)
@@ -74,8 +81,8 @@ def test_an_order_inside_is_booked_ahead_and_ages() -> None:
     for number, edge in enumerate(AGE_EDGES_H[1:-1], 1):
         if edge >= 1:
             hour = START + int(edge)
-            assert found.ages(hour)[0, 0].tolist() == [int(bin_ == number) for bin_ in range(AGES)]
-    assert found.ages(START + 1999)[0, 0, AGES - 1] == 1
+            assert found.time(hour, hour + 1)[0, 0, :, 0].tolist() == [int(bin_ == number) for bin_ in range(AGES)]
+    assert found.time(START + 1999, START + 2000)[0, 0, AGES - 1] == 1
 
 
 def test_segments_count_beside_all() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,10 +20,17 @@ def flow(time: np.ndarray, departures: np.ndarray) -> Flow:
 
 
 def stages(times: list[np.ndarray], departures: list[np.ndarray], **more: object) -> Flow:
-    """Return the flow of some stages without segments."""
+    """Return the flow of some stages without segments, in which as many are inside when an hour begins as during it."""
     time, left = np.stack(times)[:, np.newaxis], np.stack(departures)[:, np.newaxis]
     parts = {"ahead": np.zeros((len(times), time.shape[-1]), dtype=np.int64)} | more
-    return Flow(exposed=time, departures=left, spent=time.sum(axis=2), slot=SLOT[: time.shape[-1]], **parts)  # type: ignore[arg-type]
+    slot = SLOT[: time.shape[-1]]
+    return Flow(exposed=time, began=time[:, 0], departures=left, spent=time.sum(axis=2), slot=slot, **parts)  # type: ignore[arg-type]
+
+
+def segments(exposed: np.ndarray, departures: np.ndarray) -> Flow:
+    """Return the flow of one stage with segments [1, G, AGES, n]."""
+    ahead = np.zeros((1, HOURS), dtype=np.int64)
+    return Flow(exposed, exposed[:, 0], departures, exposed.sum(axis=2), ahead, SLOT)
 
 
 def spread(values: np.ndarray) -> np.ndarray:
@@ -145,7 +154,7 @@ def test_a_segment_has_its_own_pace_and_a_thin_one_that_of_all() -> None:
     seen = seen_half + rng.poisson(0.09 * half)
     departures = np.stack([seen, seen_half, np.zeros_like(seen)])[np.newaxis]
     exposed = np.stack([whole, half, thin])[np.newaxis]
-    rates = fit_rates(Flow(exposed, departures, exposed.sum(axis=2), np.zeros((1, HOURS), dtype=np.int64), SLOT))
+    rates = fit_rates(segments(exposed, departures))
     assert rates.age[0, 1, :4].mean() / rates.age[0, 0, :4].mean() == pytest.approx(0.5, rel=0.1)
     assert rates.age[0, 2, :4].mean() / rates.age[0, 0, :4].mean() == pytest.approx(1, rel=0.25)
 
@@ -157,9 +166,49 @@ def test_a_segment_has_its_own_hours() -> None:
     own = rng.poisson(half * np.where(SLOT < 84, 0.1, 0.0))
     departures = np.stack([own + rng.poisson(half * 0.05), own])[np.newaxis]
     exposed = np.stack([2 * half, half])[np.newaxis]
-    one = Flow(exposed, departures, exposed.sum(axis=2), np.zeros((1, HOURS), dtype=np.int64), SLOT)
+    one = segments(exposed, departures)
     expected = fit_rates(one).expected(one)[0, 1]
     assert expected[SLOT >= 84].sum() < 0.1 * expected[SLOT < 84].sum()
+
+
+def test_nobody_leaves_twice() -> None:
+    """The shop opens on Mondays only, and nearly all who wait go then: of 80 no more than 80 are expected."""
+    rng = np.random.default_rng(17)
+    waiting = np.zeros((AGES, HOURS))
+    waiting[10] = _days(rng, 2, 41)
+    opening = SLOT == 8
+    left = np.where(opening, rng.binomial(waiting.astype(np.int64), 0.95), 0)
+    rates = fit_rates(flow(waiting, left))
+    crowd = np.zeros((AGES, HOURS))
+    crowd[10] = 80
+    expected = rates.expected(flow(crowd, left))[0, 0]
+    assert 70 < expected[opening].mean() < 80
+    assert expected[~opening].max() < 1
+
+
+def test_short_visits_are_no_crowd() -> None:
+    """One order at a time: who stays longer in an hour leaves it less often, and that is no capacity."""
+    rng = np.random.default_rng(18)
+    stay = rng.exponential(0.5, HOURS)
+    time = np.zeros((AGES, HOURS))
+    time[0] = np.minimum(stay, 1)
+    left = np.zeros((AGES, HOURS), dtype=np.int64)
+    left[0] = stay < 1
+    one = flow(time, left)
+    began = np.zeros((1, AGES, HOURS))
+    rates = fit_rates(replace(one, began=began))
+    assert rates.capacity.tolist() == [np.inf]
+    assert rates.age[0, 0, 0] == pytest.approx(2, rel=0.1)
+
+
+def test_hours_that_differ_by_chance_alone_are_drawn_together() -> None:
+    """Five a day at any hour: no hour of the week is taken for a faster one; where shifts are real, all of them are."""
+    rng = np.random.default_rng(19)
+    inside = spread(np.full(HOURS, 4))
+    even = fit_rates(flow(inside, rng.poisson(inside * 0.05))).slot[0, 0]
+    assert even == pytest.approx(np.ones(WEEK_H), abs=0.1)
+    shifts = fit_rates(flow(inside, rng.poisson(inside * np.where(SLOT % 24 < 8, 0.15, 0.0)))).slot[0, 0]
+    assert shifts.reshape(7, 24)[:, 8:].max() < 0.1 * shifts.reshape(7, 24)[:, :8].min()
 
 
 @pytest.mark.parametrize("left", [0, 1])
