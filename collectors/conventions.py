@@ -46,6 +46,7 @@ BUSINESS_HOURS: Final = "touchstone_business_hours"
 MAINTENANCE: Final = "touchstone_maintenance"
 LAST_EVENT: Final = "touchstone_last_event_timestamp_seconds"
 SIGNALS_LAST_RUN: Final = "touchstone_signals_last_run_timestamp_seconds"
+SIGNALS_LEADER: Final = "touchstone_signals_leader"
 SIGNALS_DURATION: Final = "touchstone_signals_duration_seconds"
 
 PICTURE_TIMESTAMP: Final = "touchstone_picture_timestamp_seconds"

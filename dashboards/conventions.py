@@ -41,6 +41,11 @@ CRM: Final = Source("touchstone-crm", "Touchstone CRM", POSTGRES, "crm")
 WORKSHOP: Final = Source("touchstone-mes", "Touchstone MES", POSTGRES, "mes")
 SOURCES: Final = (PROMETHEUS, TRACES, LOGS, COLLECTOR, CRM, WORKSHOP)
 
+# alerts, as its rules record them
+BAD_EVENTS_HOUR: Final = "touchstone:bad_events:ratio_1h"
+BAD_EVENTS_DAY: Final = "touchstone:bad_events:ratio_1d"
+SLI_BUDGET: Final = "touchstone:sli_budget:ratio"
+
 # services/bus
 BUS_OUTBOX_PENDING: Final = "touchstone_bus_outbox_pending_messages"
 BUS_OUTBOX_AGE: Final = "touchstone_bus_outbox_oldest_age_seconds"

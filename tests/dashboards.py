@@ -87,6 +87,7 @@ def signalling(codebook: Codebook, *, well: bool) -> Signalling:
         codebook=codebook,
         reference=SimpleNamespace(end=now_us() - 1_000_000 * SECOND),
         took_s=0.2,
+        leads=True,
         in_business_hours=lambda: True,
         in_maintenance=lambda: False,
     )
@@ -167,7 +168,7 @@ class House:
             self.pricing.cache(cache, hit=False)
         self.pricing.see([Queue(PriceClass.SHOP, 2, now_us() - SECOND)], now_us())
         if not self.well:
-            self.pricing.answered(PriceClass.SHOP, "open")
+            self.pricing.answered(PriceClass.SHOP, "open_surface")
             self.pricing.killed("time")
             self.pricing.lease_lost()
             self.pricing.slab()

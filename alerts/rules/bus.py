@@ -13,6 +13,12 @@ _OF_CRM: Final = 'job="crm",consumer="crm"'
 _AGE: Final = f"touchstone_bus_outbox_oldest_age_seconds{{{_OF_CRM}}}"
 _PENDING: Final = f"touchstone_bus_outbox_pending_messages{{{_OF_CRM}}}"
 
+# Unreadable messages lie among the dead letters, but no handler failed and no order waits behind them.
+_LETTERS: Final = """(
+  max by (job, consumer) (touchstone_bus_held_messages{state="dead"})
+  - max by (job, consumer) (touchstone_bus_gaps{kind="unreadable"})
+)"""
+
 
 def _held(state: str) -> str:
     return f'touchstone_bus_held_messages{{{_OF_CRM},state="{state}"}}'
@@ -117,10 +123,7 @@ ALERTS: Final = (
     Alert(
         name="DeadLetters",
         group=GROUP,
-        expr="""
-            max by (job, consumer) (touchstone_bus_held_messages{state="dead"}) > 0
-            unless max by (job, consumer) (touchstone_bus_held_messages{state="dead"}) >= 10
-        """,
+        expr=f"{_LETTERS} > 0 < 10",
         for_="5m",
         severity=Severity.TICKET,
         owner=SERVICES,
@@ -133,15 +136,15 @@ ALERTS: Final = (
         muted_by=_MUTED,
         scenes=(
             Edge(
-                {_held("dead"): "X", _held("parked"): "5"},
+                {_held("dead"): "X", _held("parked"): "5", _gaps("unreadable"): "0", _gaps("missing"): "1"},
                 quiet=("0", "10"),
                 loud="9",
                 firing=(Firing("crm gave up 9 messages; what concerns their orders waits behind them.", _CRM),),
             ),
-            Edge(  # what is parked was not given up
-                {_held("dead"): "X", _held("parked"): "50"},
-                quiet=("0",),
-                loud="1",
+            Edge(  # what is parked was not given up, nor what nobody could read
+                {_held("dead"): "X", _held("parked"): "50", _gaps("unreadable"): "3", _gaps("missing"): "0"},
+                quiet=("3", "13"),
+                loud="4",
                 firing=(Firing("crm gave up 1 messages; what concerns their orders waits behind them.", _CRM),),
             ),
         ),
@@ -149,7 +152,7 @@ ALERTS: Final = (
     Alert(
         name="DeadLettersPiling",
         group=GROUP,
-        expr='max by (job, consumer) (touchstone_bus_held_messages{state="dead"}) >= 10',
+        expr=f"{_LETTERS} >= 10",
         for_="5m",
         severity=Severity.PAGE,
         owner=SERVICES,
@@ -163,9 +166,9 @@ ALERTS: Final = (
         muted_by=_MUTED,
         scenes=(
             Edge(
-                {_held("dead"): "X", _held("parked"): "50"},
-                quiet=("9",),
-                loud="10",
+                {_held("dead"): "X", _held("parked"): "50", _gaps("unreadable"): "3", _gaps("missing"): "4"},
+                quiet=("12",),
+                loud="13",
                 firing=(Firing("crm gave up 10 messages; what concerns their orders waits behind them.", _CRM),),
             ),
         ),
@@ -196,11 +199,11 @@ ALERTS: Final = (
         name="MessagesParked",
         group=GROUP,
         # Behind a dead letter or a known gap messages wait for a reason that has an alert of its own.
-        expr="""
-            max by (job, consumer) (touchstone_bus_held_messages{state="parked"}) > 0
-            unless max by (job, consumer) (touchstone_bus_held_messages{state="dead"}) > 0
-            unless max by (job, consumer) (touchstone_bus_gaps{kind="missing"}) > 0
-        """,
+        expr=f"""
+max by (job, consumer) (touchstone_bus_held_messages{{state="parked"}}) > 0
+unless {_LETTERS} > 0
+unless max by (job, consumer) (touchstone_bus_gaps{{kind="missing"}}) > 0
+""",
         for_="15m",
         severity=Severity.TICKET,
         owner=SERVICES,
@@ -214,7 +217,7 @@ ALERTS: Final = (
                 {
                     _held("parked"): "X",
                     _held("retrying"): "3",
-                    _held("dead"): "0",
+                    _held("dead"): "2",
                     _gaps("missing"): "0",
                     _gaps("unreadable"): "2",
                 },
@@ -222,8 +225,18 @@ ALERTS: Final = (
                 loud="1",
                 firing=(Firing("1 messages to crm wait for one before them, and no gap is known.", _CRM),),
             ),
-            Edge({_held("parked"): "X", _held("dead"): "1", _gaps("missing"): "0"}, ("0",), "5", ()),
-            Edge({_held("parked"): "X", _held("dead"): "0", _gaps("missing"): "1"}, ("0",), "5", ()),
+            Edge(
+                {_held("parked"): "X", _held("dead"): "3", _gaps("missing"): "0", _gaps("unreadable"): "2"},
+                ("0",),
+                "5",
+                (),
+            ),
+            Edge(
+                {_held("parked"): "X", _held("dead"): "0", _gaps("missing"): "1", _gaps("unreadable"): "0"},
+                ("0",),
+                "5",
+                (),
+            ),
         ),
     ),
 )

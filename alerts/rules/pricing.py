@@ -15,7 +15,9 @@ def _twice(refused_before: int, refused: int, answered: int) -> dict[str, str]:
     """Return ten requests in the first hour, so many of them refused, and more in the ninth."""
     values = "0+0x60 {}+0x419 {}+0x300"
     return {
-        'touchstone_pricing_refusals_total{reason="size"}': values.format(refused_before, refused_before + refused),
+        'touchstone_pricing_refusals_total{reason="too_large"}': values.format(
+            refused_before, refused_before + refused
+        ),
         'touchstone_pricing_answers_total{class="shop"}': values.format(10, 10 + answered),
     }
 
@@ -102,7 +104,7 @@ ALERTS: Final = (
         summary="A pricing worker fell silent at its work",
         description="Work was taken over {{ $value | humanize }} times in the last hour from workers that fell silent.",
         dashboard="touchstone-pricing",
-        panel="Child processes that did not end well",
+        panel="Work taken over from silent workers",
         drill="pricing-worker-killed",
         muted_by=_MUTED,
         scenes=(
@@ -177,8 +179,8 @@ ALERTS: Final = (
         scenes=(
             Edge(
                 {
-                    'touchstone_pricing_refusals_total{reason="size"}': "X",
-                    'touchstone_pricing_refusals_total{reason="open"}': "0+0x360 5+0x800",
+                    'touchstone_pricing_refusals_total{reason="too_large"}': "X",
+                    'touchstone_pricing_refusals_total{reason="open_surface"}': "0+0x360 5+0x800",
                     'touchstone_pricing_answers_total{class="shop"}': "0+0x360 30+0x800",
                     'touchstone_pricing_answers_total{class="partner"}': "0+0x360 10+0x800",
                 },
@@ -189,7 +191,7 @@ ALERTS: Final = (
             ),
             Edge(
                 {
-                    'touchstone_pricing_refusals_total{reason="size"}': "0+0x360 19+0x800",
+                    'touchstone_pricing_refusals_total{reason="too_large"}': "0+0x360 19+0x800",
                     'touchstone_pricing_answers_total{class="shop"}': "X",
                     'touchstone_pricing_answers_total{class="partner"}': "0+0x360 10+0x800",
                 },

@@ -90,7 +90,7 @@ ALERTS: Final = (
         summary="{{ $labels.job }} starts again and again",
         description="{{ $labels.instance }} of {{ $labels.job }} was started {{ $value }} times within an hour.",
         dashboard="touchstone-services",
-        panel="Up",
+        panel="Running since",
         muted_by=(Cause.MAINTENANCE,),
         scenes=(
             Scene(

@@ -108,6 +108,7 @@ class Service:
             await poller.close()
         await self.watch.close()
         await self.reports.close()
+        await self.signalling.close()
         await self.database.close()
         self.telemetry.shutdown()
 

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, model_v
 from collectors.live import decisions
 from collectors.live.api import authorize, moment_of, service_of
 from collectors.live.model import shown
+from collectors.live.signalling.running import NotLeading
 from instrumentation.errors import BadInput
 from instrumentation.problems import ProblemError, responses
 
@@ -71,14 +72,14 @@ async def get_reference(request: Request) -> ReferencePeriods:
     service = service_of(request)
     async with service.database.reading() as connection:
         found = await decisions.references(connection)
-    return ReferencePeriods(in_force=service.signalling.reference is not None, periods=_told(found))
+    return ReferencePeriods(in_force=service.signalling.in_force, periods=_told(found))
 
 
 @decisions_api.post(
     "/reference",
     status_code=HTTPStatus.CREATED,
     summary="Judge stages against another period",
-    responses=responses(HTTPStatus.BAD_REQUEST),
+    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
 )
 async def post_reference(request: Request, period: NewPeriod) -> ReferencePeriods:
     """Fit a period of the past anew, and judge the stages against it from now on. Takes some seconds.
@@ -92,6 +93,8 @@ async def post_reference(request: Request, period: NewPeriod) -> ReferencePeriod
         )
     except BadInput as error:
         raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from error
+    except NotLeading as error:
+        raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     return await get_reference(request)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from collectors.live import store
+from collectors.live import moved, store
 from collectors.live.metrics import DISTRIBUTION
 from collectors.live.model import Timelines, visits_ended
 from collectors.live.reading import RAW_KEPT, Reader, Refused
@@ -129,8 +129,7 @@ class Collector:
 
         async def stored() -> Receipt:
             receipt: Receipt = await self.database.write(work)
-            if receipt.moved is not None:
-                self.tracker.pending.append(receipt.moved)
+            self.tracker.tell(receipt.moved)
             self.metrics.count(receipt)
             return receipt
 
@@ -139,9 +138,11 @@ class Collector:
 
     async def _take_in(self, connection: AsyncConnection, intake: Intake) -> Receipt:
         now = self.clock()
+        # Before all else: whoever begins the account of the signals anew waits for those that have asked.
+        generation = await moved.generation(connection)
         new: dict[tuple[str, str], int] = {}
         locked: dict[str, dict[str, Any]] = {}
-        visits, moved, fresh, unknown = None, None, [], 0
+        visits, difference, fresh, unknown = None, None, [], 0
         heard: dict[str, int] = {}
         if intake.events:
             locked = await store.lock_orders(connection, list({event.order for event in intake.events}))
@@ -154,7 +155,11 @@ class Collector:
             rows = await store.events_of(connection, [order["number"] for order in touched.values()])
             arrivals = frozenset(new[e.source, e.id] for e in fresh)
             lined = await self._measure(connection, rows, touched, arrivals)
-            visits, moved = visits_ended(lined.line), self.tracker.moved(lined, rows, set(new.values()), now)
+            visits = visits_ended(lined.line)
+            if generation == self.tracker.generation:
+                difference = self.tracker.moved(lined, rows, set(new.values()), now)
+            else:
+                await moved.write_down(connection, moved.spans(rows, set(new.values())))
             for e in came:
                 heard[e.source] = max(heard.get(e.source, 0), min(e.at, now))
             refused = [_unknown(*event[:4]) for event in came if event.status not in self.timelines.codes]
@@ -166,7 +171,7 @@ class Collector:
         accepted = len(new) - unknown
         lags = [max(now - event.at, 0) for event in fresh]
         late = accepted - len(fresh)
-        return Receipt(accepted, duplicates, unknown + refused_new, late, lags, visits, moved, heard)
+        return Receipt(accepted, duplicates, unknown + refused_new, late, lags, visits, difference, heard)
 
     async def _measure(
         self,

@@ -121,6 +121,16 @@ notes = Table(
     Column("value", Text, nullable=False),
 )
 
+# Which events of which orders were taken in by collectors that do not keep the account of the signals (moved.py).
+moved = Table(
+    "moved",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("order_number", BigInteger, nullable=False, index=True),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+)
+
 
 def _decided_periods(name: str, *more: Column[str]) -> Table:
     """Return a table of decided periods, each with the reason given."""

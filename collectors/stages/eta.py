@@ -76,12 +76,13 @@ class History:
         # Longest first, the samples beyond an age are a prefix; orders of like age share it.
         beyond = np.searchsorted(-inside, -age, side="left")
         result = np.empty((2, len(age)), dtype=np.int64)
-        for count in np.unique(beyond).tolist():
+        many = beyond >= FEWEST
+        counts, place = np.unique(beyond[many], return_inverse=True)
+        known = np.array([self._of_prefix(stage, count, total) for count in counts.tolist()]).reshape(-1, 2)
+        result[:, many] = known[place].T - age[many]
+        for count in np.unique(beyond[~many]).tolist():
             chosen = beyond == count
-            if count >= FEWEST:
-                result[:, chosen] = np.array(self._of_prefix(stage, count, total))[:, np.newaxis] - age[chosen]
-            else:
-                result[:, chosen] = self._of_all(inside, total, age[chosen])
+            result[:, chosen] = _of_all(inside, total, count, age[chosen])
         return result[0], result[1]
 
     def remaining_of(self, judged: Judged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -109,18 +110,48 @@ class History:
             self._percentiles[key] = (float(low), float(high))
         return self._percentiles[key]
 
-    def _of_all(
-        self, inside: NDArray[np.int64], total: NDArray[np.int64], age: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        result = np.empty((2, len(age)))
-        for place, one in enumerate(age.tolist()):
-            result[:, place] = np.percentile(np.maximum(inside - one, 0) + (total - inside), QUANTILES)
-        return result
-
     def _planned(self, stage: int, age: NDArray[np.int64], last_rank: NDArray[np.float64] | None) -> NDArray[np.int64]:
         rank = np.full(len(age), self.codebook.stage_rank[stage]) if last_rank is None else last_rank
         budget = max(int(self.codebook.budget_us[stage]), 0)
         return np.maximum(budget - age, 0) + self.codebook.budgets_ahead_us(rank)
+
+
+def _of_all(
+    inside: NDArray[np.int64], total: NDArray[np.int64], count: int, age: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the percentiles over all samples of max(d - a, 0) + r [2, n]; of ``count``, the longest ones, d > a.
+
+    These few shift with the age and all others do not: so each percentile is found by as many comparisons of whole
+    arrays, and not by sorting for each order.
+    """
+    shifting, fixed = np.sort(total[:count]), np.sort(total[count:] - inside[count:])
+    result = np.empty((2, len(age)))
+    for row, quantile in enumerate(QUANTILES):
+        at = (len(total) - 1) * (quantile / 100)
+        below = int(at)
+        low = _smallest(fixed, shifting, below, age)
+        high = _smallest(fixed, shifting, min(below + 1, len(total) - 1), age)
+        share = at - below
+        # As numpy interpolates, to the last bit.
+        result[row] = low + (high - low) * share if share < 1 / 2 else high - (high - low) * (1 - share)
+    return result
+
+
+def _smallest(
+    fixed: NDArray[np.int64], shifting: NDArray[np.int64], place: int, age: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the value at ``place`` of ``fixed`` and ``shifting - a`` sorted together, for each age [n].
+
+    However many of the first place + 1 values one takes from either, the larger of the two last ones is not below it;
+    and it is one of these.
+    """
+    found = np.full(len(age), NEVER)
+    for taken in range(max(place + 1 - len(fixed), 0), min(place + 1, len(shifting)) + 1):
+        last = np.full(len(age), np.iinfo(np.int64).min) if not taken else shifting[taken - 1] - age
+        if taken <= place:
+            last = np.maximum(last, fixed[place - taken])
+        found = np.minimum(found, last)
+    return found
 
 
 def risks(

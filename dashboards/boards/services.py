@@ -31,8 +31,10 @@ def build() -> Dashboard:
         variables.labels("instance", "Instance", f'{COUNT}{{job=~"$job"}}'),
         variables.labels("route", "Route", f"{COUNT}{{{OF_JOB}}}"),
     ]
-    about = "Requests of each service by rate, errors and duration, and what its processes use."
-    return board(names.SERVICES, "Services: requests and resources", about, chosen, [_up(), *_requests(), *_use()])
+    about = "Requests of each service by rate, errors and duration, error budgets that burn, and what processes use."
+    return board(
+        names.SERVICES, "Services: requests and resources", about, chosen, [_up(), *_requests(), _burning(), *_use()]
+    )
 
 
 def failed(by: str, where: str) -> str:
@@ -105,6 +107,24 @@ def _requests() -> list[Row]:
             ),
         ),
     ]
+
+
+def _burning() -> Row:
+    """Return how fast error budgets burn: of every service, and of the prices and stages that have one as well."""
+
+    def burn(ratio: str) -> str:
+        return f"{ratio} / on (sli, of) group_left () {names.SLI_BUDGET}"
+
+    about = (
+        "How many times faster than it may each error budget burns, over the last hour and the last day: errors and"
+        " latency of a service, prices of a class, visits to a short stage. The rules of the alerts record it."
+    )
+    asked = [
+        metric(burn(names.BAD_EVENTS_HOUR), "{{sli}} {{of}}, an hour"),
+        metric(burn(names.BAD_EVENTS_DAY), "{{sli}} {{of}}, a day", ref="B"),
+    ]
+    look = Look("none", ((None, GOOD), (1, WARN), (6, BAD)), decimals=1, least=0)
+    return row(9, (24, panels.lines(12, "Error budgets that burn", about, asked, look)))
 
 
 def _use() -> list[Row]:

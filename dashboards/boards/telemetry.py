@@ -9,7 +9,7 @@ from dashboards import panels, variables
 from dashboards.board import board
 from dashboards.colours import BAD, BLUE, GOOD, ORANGE, PALETTE, PURPLE, SKY, VERMILLION
 from dashboards.conventions import COLLECTOR, PROMETHEUS, TELEMETRY
-from dashboards.layout import Row, even
+from dashboards.layout import Row, even, row
 from dashboards.look import Look
 from dashboards.queries import Sql, latest, metric
 from dashboards.sql.collector import CollectorSql
@@ -98,8 +98,7 @@ def _events() -> Row:
 
 
 def _signals() -> Row:
-    return even(
-        6,
+    told = (
         panels.single(
             7,
             "Signals computed",
@@ -128,7 +127,15 @@ def _signals() -> Row:
             latest(f'count(max by ({names.STAGE}) ({names.STAGE_REFERENCE_DEPARTURES}{{{names.SEGMENT}="all"}}) == 0)'),
             Look("short", ((None, GOOD), (1, ORANGE)), decimals=0),
         ),
+        panels.single(
+            18,
+            "Collectors that tell the signals",
+            "Of several collectors on one database one tells them; the others take events in for it.",
+            latest(f"sum({names.SIGNALS_LEADER})"),
+            Look("short", ((None, BAD), (1, GOOD), (2, BAD)), decimals=0),
+        ),
     )
+    return row(6, *zip((5, 5, 5, 5, 4), told, strict=True))
 
 
 def _wrong(sql: CollectorSql) -> Row:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
 
+from pricing.refusals import Exhausted, RefusalCode
 from pricing.workers.model import HEAVY_TRIANGLES, SLABBED_TRIANGLES
 
 CLASS: Final = "class"
@@ -27,10 +28,17 @@ MEASURES: Final = "measures"
 QUOTES: Final = "quotes"
 HIT: Final = "hit"
 MISS: Final = "miss"
+CRASHED: Final = "crashed"
+ENDED: Final = "ended"
+FAILED: Final = "failed"  # our own fault, so no RefusalCode
+# All values that the label `reason` has: of requests without a price, and of child processes that did not end well.
+REFUSED_FOR: Final = (*(code.value for code in RefusalCode), FAILED)
+KILLED_FOR: Final[tuple[str, ...]] = (*get_args(Exhausted), CRASHED, ENDED)
 
 UNKNOWN_SIZE: Final = "unknown"
 SIZE_BANDS: Final = ((10_000, "small"), (HEAVY_TRIANGLES, "medium"), (SLABBED_TRIANGLES, "large"))
 LARGEST_BAND: Final = "slabbed"
+SIZES: Final = (*(band for _, band in SIZE_BANDS), LARGEST_BAND, UNKNOWN_SIZE)
 
 # Spans: that of a calculation, with one for each step of the child below it.
 PRICE: Final = "price"

@@ -36,7 +36,7 @@ from pricing.workers.model import (
     moment_of,
     more_urgent,
 )
-from pricing.workers.outcomes import FAILED, Outcome, not_measured, refused
+from pricing.workers.outcomes import Outcome, not_measured, refused
 from services.bus import Refusal as DeadLetter
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class Desk:
             outcome = self.pricer.outcome(result, request.alloy, request.quantity, request.terms)
         except Exception:
             LOG.exception("a measured model could not be priced", extra={"order_id": request.order})
-            return refused(FAILED, OUR_FAULT)
+            return refused(names.FAILED, OUR_FAULT)
         await store.keep_quote(connection, wanted, outcome.to_document())
         return outcome
 

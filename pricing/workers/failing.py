@@ -14,9 +14,10 @@ from pricing.refusals import too_complex
 from pricing.sandbox import Crashed, OverLimit
 from pricing.workers import claims, store
 from pricing.workers.bench import ModelMissing, WorkMissing
+from pricing.workers.conventions import CRASHED, ENDED, FAILED
 from pricing.workers.desk import OUR_FAULT
 from pricing.workers.model import MISSING_PATIENCE_US, SECOND, Stage, pause_us, poisoned
-from pricing.workers.outcomes import FAILED, refused
+from pricing.workers.outcomes import refused
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,8 +30,6 @@ LOG: Final = logging.getLogger("touchstone.pricing")
 MISSING: Final = "We cannot find the file of your model, which is not your fault; upload it again, or write to us."
 # What nothing that a model does makes of a process: somebody else ended it.
 FOREIGN: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-CRASHED: Final = "crashed"
-ENDED: Final = "ended"
 
 
 class Failing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -44,7 +45,21 @@ class PricingMetrics:
         self._waiting = Gauge(names.WAITING, "Unanswered requests.", [names.CLASS], registry=registry)
         text = "How long the oldest unanswered request has waited: the signal to run more or fewer workers."
         self._oldest = Gauge(names.OLDEST_AGE, text, [names.CLASS], registry=registry)
+        self._begin_at_zero()
         self.see((), 0)
+
+    def _begin_at_zero(self) -> None:
+        """Show every series from the start: Prometheus sees no increase in one that begins at 1."""
+        for one in PriceClass:
+            self._answers.labels(one.value)
+            for size in names.SIZES:
+                self._seconds.labels(one.value, size)
+        for refusal in names.REFUSED_FOR:
+            self._refusals.labels(refusal)
+        for reason in names.KILLED_FOR:
+            self._killed.labels(reason)
+        for cache, outcome in product((names.MEASURES, names.QUOTES), (names.HIT, names.MISS)):
+            self._lookups.labels(cache, outcome)
 
     def calculated(
         self, price_class: PriceClass, triangles: int | None, seconds: float, trace: str | None = None

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pricing.refusals import Point
     from pricing.workers.model import Request
 
-FAILED: Final = "failed"  # our own fault, so no RefusalCode
 NO_MARKS: Final = ""
 # The version of checks and quotes: another one whenever the same measures and materials may be answered otherwise.
 QUOTING: Final = "1"

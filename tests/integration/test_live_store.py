@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from collectors.live import store
 from collectors.live.app import create_service
-from collectors.live.signalling import running as reading
+from collectors.live.signalling import feeding
 from collectors.live.tables import orders
 from instrumentation.errors import BadInput
 from tests import live
@@ -66,7 +66,7 @@ async def test_an_event_sent_twice_counts_once(configured: Settings) -> None:
 async def test_the_account_is_exact_though_intakes_overlap_each_other_and_the_reading_of_the_past(
     configured: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "READ_AT_ONCE", 7)
+    monkeypatch.setattr(feeding, "READ_AT_ONCE", 7)
     made = [whole_order(f"o{n}", begin=n, step=1 + n % 4, channel="b2b" if n % 3 else "shop") for n in range(40)]
     messages = [message for order in made for message in order]
     mixer(5).shuffle(messages)

@@ -23,7 +23,7 @@ import pytest
 
 from deploy import servers
 from instrumentation.errors import TouchstoneError
-from tests.parts import started
+from tests.parts import amtool, promtool, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,10 +242,12 @@ def test_a_refusal_of_toxiproxy_is_told(toxiproxy: Toxiproxy, echo: str) -> None
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("name", ["toxiproxy", "postgres", "s3"])
+@pytest.mark.parametrize("name", ["toxiproxy", "postgres", "s3", "prometheus", "alertmanager"])
 def test_a_server_ends_with_its_starter(name: str, how: signal.Signals, request: pytest.FixtureRequest) -> None:
     """Kill -9 leaves its victim no chance to stop its servers; they end all the same, as after Ctrl-C."""
-    request.getfixturevalue(name)  # skips where this machine has no such server
+    # Each skips where this machine has no such server.
+    programs = {"prometheus": promtool, "alertmanager": amtool}
+    programs[name]() if name in programs else request.getfixturevalue(name)
     with folder() as home:
         command = [sys.executable, "-c", STARTER, name, str(home)]
         quiet = subprocess.DEVNULL

@@ -94,3 +94,25 @@ def test_risk_is_what_p50_and_p90_say_of_the_promise() -> None:
     p50, p90 = np.array([4, 5, 6, 0, 5, 4]), np.array([5, 6, 7, 0, 5, 6])
     found = risks(promise, 5, p50, p90)
     assert found.tolist() == [ON_TRACK, AT_RISK, LATE, LATE, ON_TRACK, AT_RISK]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_remains_is_what_numpy_says_sample_by_sample(seed: int) -> None:
+    """To the microsecond, for ages short and long, whether many samples or few or none were that long."""
+    chance = np.random.default_rng(seed)
+    count = int(chance.integers(FEWEST, 400))
+    scale = 10.0 ** chance.integers(0, 12)
+    stages = np.round(chance.exponential(scale, (count, 3))).astype(np.int64)
+    history = History(BOOK)
+    history.add(finished(*(stages / HOUR).tolist()))
+    inside, rest = history.sample(PAYMENT)
+    age = np.concatenate([chance.choice(inside, 60), np.round(chance.exponential(2 * scale, 200)).astype(np.int64)])
+    expected = []
+    for one in age.tolist():
+        beyond = inside > one
+        if beyond.sum() >= FEWEST:
+            expected.append(np.percentile((inside + rest)[beyond], [50, 90]) - one)
+        else:
+            expected.append(np.percentile(np.maximum(inside - one, 0) + rest, [50, 90]))
+    told = np.array(expected).astype(np.int64).T
+    assert np.array_equal(history.remaining(PAYMENT, age), told)

@@ -12,6 +12,8 @@ import sqlalchemy
 from collectors import conventions
 from collectors.invariants.checking import INVARIANTS
 from collectors.live.tables import orders
+from collectors.promise.reading import DEFAULT_PROMISE
+from deploy.house import SYSTEMS
 from tests import live
 from tests.live import START, event, running, whole_order
 from tests.systems import NAMES, House, systems_file
@@ -158,6 +160,24 @@ async def test_a_source_that_never_spoke_is_silent_once_another_has(configured: 
         await collector.send(event("a", "NEW", 1, source="/crm"))
         (sentence,) = (await checked(collector))["no_silence"]["examples"]
         assert sentence.startswith("/shop has said nothing for as long as")
+
+
+async def test_a_source_that_falls_silent_in_the_house_of_make_up_is_a_violation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file of systems says how long the shop and the MES may say nothing: else their alert could never fire."""
+    monkeypatch.setenv("TOUCHSTONE_OIDC_CLIENT_SECRET", "secret")
+    settings = live.settings(tmp_path, promise=DEFAULT_PROMISE.read_text(encoding="utf-8"), systems=SYSTEMS)
+    clock = live.Clock(START + timedelta(hours=3.9))
+    async with running(settings, clock, networks=House().transports) as collector:
+        assert (await checked(collector))["no_silence"]["violations"] == 0
+        await collector.send(event("a", "SUBMITTED", 0), event("a", "PRICE_CALCULATED", 3, source="/mes"))
+        assert (await checked(collector))["no_silence"]["violations"] == 0
+        clock.now = START + timedelta(hours=4.1)
+        (sentence,) = (await checked(collector))["no_silence"]["examples"]
+        assert sentence.startswith("/shop has said nothing since 2026-03-02T08:00:00")
+        name = 'touchstone_invariant_violations{invariant="no_silence"}'
+        assert (await collector.metrics())[name] == 1
 
 
 async def test_without_a_file_of_systems_the_collectors_own_invariants_are_checked(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
-from collectors.live.signalling import running as reading
+from collectors.live.signalling import feeding
 from collectors.live.signalling.periods import first_period, most_frequent
 from collectors.live.signalling.running import CHANGED_REASON, FIRST_REASON
 from collectors.live.tables import reference_decisions
@@ -80,7 +80,7 @@ async def test_whatever_comes_in_which_order_the_account_is_that_of_all_events(t
 
 
 async def test_what_arrives_while_the_past_is_read_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "READ_AT_ONCE", 8)
+    monkeypatch.setattr(feeding, "READ_AT_ONCE", 8)
     clock = Clock(START + 60 * HOUR)
     messages = _history(30)
     async with running(live.settings(tmp_path, signals_seconds=FAR), clock) as collector:
@@ -88,7 +88,8 @@ async def test_what_arrives_while_the_past_is_read_counts_once(tmp_path: Path, m
         signalling = collector.service.signalling
         await signalling.start()
         await collector.send(*messages[len(messages) // 3 :: 2])
-        await collector.service.database.write(signalling._read_some)  # noqa: SLF001 - a part of the past
+        await collector.service.database.write(signalling.feed.read_past)
+        signalling.feed.torn = False
         await collector.send(*messages[1 + len(messages) // 3 :: 2])
         await signalling.turn()
         kept = accounted(collector)
@@ -110,6 +111,42 @@ async def test_an_order_whose_clock_runs_ahead_counts_when_its_time_has_come(tmp
         assert signalling.account.ledger.entries(hour, hour + 7)[:, 0].sum() == 2
 
 
+async def test_an_order_whose_end_lies_in_the_future_is_inside_until_then(tmp_path: Path) -> None:
+    """Neither before its end nor at it does it vanish; then the ledger is that of a clock which was never ahead."""
+    clock = Clock(START + 3 * HOUR)
+    first = micros(START) // HOUR_US
+    async with running(live.settings(tmp_path, signals_seconds=FAR), clock) as collector:
+        await collector.send(event("a", "NEW", 1), event("a", "PAID", 5), event("a", "MADE", 5.5))
+        await collector.send(event("b", "NEW", 1), event("b", "PAID", 2))
+        signalling = collector.service.signalling
+        for hours, inside in ((3, [1, 1, 0]), (4, [1, 1, 0]), (5.25, [0, 2, 0]), (9, [0, 1, 1]), (8, [0, 1, 1])):
+            clock.now = START + hours * HOUR
+            await signalling.turn()
+            now = micros(clock.now) // HOUR_US + 1
+            assert signalling.account.ledger.inside(now, now + 1)[[0, 1, 3], 0, 0].tolist() == inside, hours
+        ledger = signalling.account.ledger
+        assert ledger.entries(first, first + 9)[[0, 1, 3], 0].sum(axis=1).tolist() == [2, 2, 1]
+        assert ledger.departures(first, first + 9)[:, 0].sum() == 3
+        kept = accounted(collector)
+        for one, other in zip(kept, await accounted_again(collector), strict=True):
+            assert np.array_equal(one, other)
+
+
+async def test_an_end_in_the_future_that_is_taken_back_leaves_no_trace(tmp_path: Path) -> None:
+    clock = Clock(START + 3 * HOUR)
+    async with running(live.settings(tmp_path, signals_seconds=FAR), clock) as collector:
+        await collector.send(event("a", "NEW", 1), event("a", "PAID", 20, source="/crm"))
+        await collector.service.signalling.turn()
+        clock.now += 2 * HOUR
+        await collector.send(event("a", "PAID", 4, source="/mes"))
+        await collector.service.signalling.turn()
+        clock.now += 50 * HOUR
+        await collector.service.signalling.turn()
+        kept = accounted(collector)
+        for one, other in zip(kept, await accounted_again(collector), strict=True):
+            assert np.array_equal(one, other)
+
+
 async def test_an_order_that_lacks_its_promise_moment_has_no_visits(tmp_path: Path) -> None:
     clock = Clock(START + HOUR)
     async with running(live.settings(tmp_path, promise=BY_PROMISE, signals_seconds=FAR), clock) as collector:
@@ -122,6 +159,7 @@ async def _simulated(collector: Live, days: int, slowdowns: tuple[Slowdown, ...]
     events = cloudevents(simulate(Scenario(days, 8, 3, slowdowns)))
     end = MONDAY + timedelta(days=days)
     known = (message for message in events if datetime.fromisoformat(message["time"]) < end)
+    await collector.service.signalling.turn()  # its own first one is over then, too
     for some in _batches(known, 5_000):
         await collector.send(*some)
     collector.clock.now = end

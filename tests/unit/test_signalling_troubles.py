@@ -10,7 +10,8 @@ import httpx
 import numpy as np
 import pytest
 
-from collectors.live.signalling import running as reading
+from collectors.live.signalling import feeding, figures
+from collectors.signals.monitor import signals as judged
 from instrumentation.errors import TouchstoneError
 from tests import live
 from tests.live import START, Clock, accounted, accounted_again, event, running, whole_order
@@ -87,7 +88,7 @@ async def test_a_period_is_decided_on_all_of_the_past(tmp_path: Path, monkeypatc
     settings, clock = live.settings(tmp_path, signals_seconds=FAR), Clock(START + 900 * HOUR)
     async with running(settings, clock) as collector:
         await collector.send(*history(100))
-    monkeypatch.setattr(reading, "READ_AT_ONCE", 10)
+    monkeypatch.setattr(feeding, "READ_AT_ONCE", 10)
     async with running(settings, clock) as collector:
         await collector.service.signalling.start()
         answer = await collector.client.post("/reference", json=period(START, START + 700 * HOUR))
@@ -97,25 +98,88 @@ async def test_a_period_is_decided_on_all_of_the_past(tmp_path: Path, monkeypatc
         assert reference.departures[:, 0].sum() > 300
 
 
-async def test_what_a_failed_turn_had_taken_makes_no_wrong_figures(
+async def test_what_a_failed_turn_had_taken_is_read_anew_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also where it had booked a part of it; until then the figures of before stand, with their time."""
     async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + 10 * HOUR)) as collector:
         signalling = collector.service.signalling
         await signalling.turn()
-        await collector.send(event("a", "NEW", 1))
+        await collector.send(event("a", "NEW", 1), event("b", "NEW", 1))
+        before = signalling.figures
 
-        def no_memory(*_: object) -> None:
+        def no_memory(*_: object, **__: object) -> None:
             raise MemoryError
 
         with monkeypatch.context() as broken:
-            broken.setattr(signalling.account, "apply", no_memory)
+            broken.setattr(signalling.account.recent, "update", no_memory)
             with pytest.raises(MemoryError):
                 await signalling.turn()
-        before = signalling.figures
-        with pytest.raises(TouchstoneError, match="restart the collector"):
-            await signalling.turn()
         assert signalling.figures is before
+        await collector.send(event("a", "PAID", 2))
+        await signalling.turn()
+        assert signalling.figures is not before
+        kept = accounted(collector)
+        assert kept[2].sum() == 3  # two entered payment, one of them making
+        for one, other in zip(kept, await accounted_again(collector), strict=True):
+            assert np.array_equal(one, other)
+
+
+async def test_what_changed_before_a_turn_that_failed_is_judged_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stages are judged once an hour, and again where an earlier hour has changed: that must not be forgotten."""
+    clock = Clock(START + 900 * HOUR)
+    async with running(live.settings(tmp_path, signals_seconds=FAR), clock) as collector:
+        await collector.send(*history(100))
+        answer = await collector.client.post("/reference", json=period(START, START + 700 * HOUR))
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        signalling = collector.service.signalling
+        await signalling.turn()
+        await collector.send(*(event(f"late{n}", "NEW", 890, channel="shop") for n in range(40)))
+
+        def failing(*_: object) -> None:
+            raise ArithmeticError
+
+        for place in ("signals", "promise_risk"):
+            with monkeypatch.context() as broken:
+                broken.setattr(figures, place, failing)
+                with pytest.raises(ArithmeticError):
+                    await signalling.turn()
+        await signalling.turn()
+        told = signalling.figures
+        assert told is not None
+        assert signalling.reference is not None
+        account = signalling.account
+        assert repr(told.stages) == repr(judged(account.ledger, signalling.reference, account.scope, clock(), ()))
+
+
+async def test_a_past_whose_reading_was_perhaps_not_stored_is_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, clock = live.settings(tmp_path, signals_seconds=FAR), Clock(START + 900 * HOUR)
+    async with running(settings, clock) as collector:
+        await collector.send(*history(20))
+    async with running(settings, clock) as collector:
+        signalling = collector.service.signalling
+        await signalling.start()
+        database = collector.service.database
+        write = database.write
+
+        async def lost(work: Any) -> Any:
+            await write(work)
+            if work == signalling.feed.read_past:
+                raise ConnectionError
+
+        with monkeypatch.context() as broken:
+            broken.setattr(database, "write", lost)
+            with pytest.raises(ConnectionError):
+                await signalling.turn()
+        await signalling.turn()
+        kept = accounted(collector)
+        assert kept[2].sum() > 0
+        for one, other in zip(kept, await accounted_again(collector), strict=True):
+            assert np.array_equal(one, other)
 
 
 async def test_a_far_future_event_costs_nothing_turn_after_turn(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ transactions report; and nothing is ever counted anew but at the start.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from collectors.live.signalling.moves import latest
 from collectors.signals import ledger as ledgers
 from collectors.signals.flights import Recent, ValueNumbers, Visits
 from collectors.signals.ledger import HOUR_US, Ledger
@@ -43,8 +45,10 @@ class Account:
         self.recent = Recent(len(self.attributes), RECENT_US)
         # The earliest moment that changed since the stages were last judged: earlier hours stand as they were.
         self.changed_from = NEVER
-        # Visits (with their signs) that clocks running ahead have put into the future: they wait until it is now.
+        # Visits (with their signs) of which a part lies in the future, by a clock that runs ahead: the ledger has of
+        # them what has happened by ``_now``.
         self._ahead: dict[int, ledgers.Visits] = {}
+        self._now = 0
 
     @property
     def scope(self) -> Scope:
@@ -58,16 +62,17 @@ class Account:
 
     def apply(self, moves: Sequence[Moved], now: int) -> None:
         """Take in what intakes changed, in the order of their transactions."""
+        now = max(now, self._now)  # a clock that is set back undoes nothing of what has been booked
+        self._let_happen(now)
+        self._now = now
         if moves:
             self._widen()
             self._book(Visits.joined(*(move.before for move in moves)), -1, now)
             self._book(Visits.joined(*(move.after for move in moves)), 1, now)
-            after, orders = _latest(moves)
+            after, orders = latest(moves)
             self.recent.update(after, now, gone=orders)
             self.changed_from = min(self.changed_from, *(move.since for move in moves))
-        waiting, self._ahead = self._ahead, {}
-        for sign, visits in _netted(waiting).items():
-            self._add(visits, sign, now)
+        self._ahead = _netted(self._ahead)
         self.ledger.advance(now)
 
     def member_of(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -99,19 +104,40 @@ class Account:
         self._add(ledgers.Visits(visits.stage, segments, visits.entered, visits.left), sign, now)
 
     def _add(self, visits: ledgers.Visits, sign: int, now: int) -> None:
-        ahead = np.where(visits.left == NEVER, visits.entered, visits.left) > now
+        """Book what has happened by now: who leaves in the future is inside until then, who enters then is nowhere."""
+        self._book_as_of(visits, sign, now)
+        ahead = _next_change(visits, now) != NEVER
         if ahead.any():
             kept = self._ahead.get(sign)
             self._ahead[sign] = visits.take(ahead) if kept is None else _both(kept, visits.take(ahead))
-            visits = visits.take(~ahead)
-        if len(visits):
-            self.ledger.add(visits, sign)
+
+    def _book_as_of(self, visits: ledgers.Visits, sign: int, moment: int) -> None:
+        begun = visits.take(visits.entered <= moment)
+        if len(begun):
+            self.ledger.add(replace(begun, left=np.where(begun.left > moment, NEVER, begun.left)), sign)
+
+    def _let_happen(self, now: int) -> None:
+        """Book anew the visits of which more has happened since the last time."""
+        waiting, self._ahead = self._ahead, {}
+        for sign, visits in waiting.items():
+            due = _next_change(visits, self._now) <= now
+            if due.any():
+                self._book_as_of(visits.take(due), -sign, self._now)
+                self._add(visits.take(due), sign, now)
+            if not due.all():
+                rest = visits.take(~due)
+                self._ahead[sign] = _both(self._ahead[sign], rest) if sign in self._ahead else rest
 
 
 def parted(segment: str, attributes: Sequence[str]) -> tuple[str, str]:
     """Return the attribute and the value of a segment; either may hold an equals sign. ("", "") if there is none."""
     name = max((one for one in attributes if segment.startswith(f"{one}=")), key=len, default="")
     return (name, segment[len(name) + 1 :]) if name else ("", "")
+
+
+def _next_change(visits: ledgers.Visits, after: int) -> NDArray[np.int64]:
+    """Return when each visit begins or ends next after a moment; NEVER where nothing is ahead of it."""
+    return np.where(visits.entered > after, visits.entered, np.where(visits.left > after, visits.left, NEVER))
 
 
 def _both(one: ledgers.Visits, other: ledgers.Visits) -> ledgers.Visits:
@@ -129,13 +155,3 @@ def _netted(waiting: dict[int, ledgers.Visits]) -> dict[int, ledgers.Visits]:
     sign = np.repeat([1, -1], [len(waiting[1]), len(waiting[-1])])
     net = np.bincount(place.reshape(-1), weights=sign, minlength=len(first)).astype(np.int64)
     return {s: both.take(np.repeat(first, np.maximum(s * net, 0))) for s in (1, -1) if (s * net > 0).any()}
-
-
-def _latest(moves: Sequence[Moved]) -> tuple[Visits, NDArray[np.int64]]:
-    """Return the last visits of each order, and the numbers of all orders."""
-    seen: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-    parts: list[Visits] = []
-    for move in reversed(moves):
-        parts.append(move.after.take(~np.isin(move.after.order, seen)))
-        seen = np.union1d(seen, move.orders)
-    return Visits.joined(*parts), seen

@@ -114,10 +114,11 @@ class Computation:
         hour = now // HOUR_US
         told = self._stages
         late = self.account.changed_from < hour * HOUR_US
-        self.account.changed_from = NEVER
         if reference is None:
             self._stages = (hour, None, muted, [])
         elif late or told[1] is not reference or (told[0], told[2]) != (hour, muted):
             found = signals(self.account.ledger, reference, self.account.scope, now, muted)
             self._stages = (hour, reference, muted, found)
+        # Only now: where judging failed, the next turn must still know what has changed.
+        self.account.changed_from = NEVER
         return self._stages[3]

@@ -36,6 +36,8 @@ class SignalGauges:
     def collect(self) -> Iterator[Metric]:
         """Yield every gauge."""
         signalling = self.signalling
+        text = "1 for the collector that tells the signals, 0 for those that take events in for it."
+        yield _one(names.SIGNALS_LEADER, text, signalling.leads)
         yield _one(names.STAGE_EFFECT_MINIMUM, "The slow-down that an alert demands besides evidence.", EFFECT)
         yield _one(names.BUSINESS_HOURS, "1 while people work by the calendar.", signalling.in_business_hours())
         yield _one(names.MAINTENANCE, "1 within a maintenance window.", signalling.in_maintenance())

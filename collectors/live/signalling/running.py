@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collectors.live import decisions, store
+from collectors.live import decisions, moved, store
 from collectors.live.model import shown
 from collectors.live.signalling.account import Account, parted
+from collectors.live.signalling.feeding import Feed
 from collectors.live.signalling.figures import Computation
-from collectors.live.signalling.moves import Moved
+from collectors.live.signalling.leading import Leadership
 from collectors.live.signalling.periods import LOOKED_AT, first_period, most_frequent
 from collectors.promise.working_time import WorkingTime
-from collectors.signals.flights import Visits
 from collectors.signals.ledger import HOUR_US, WEEK_H
 from collectors.signals.reference import fit
 from instrumentation.errors import BadInput, TouchstoneError
@@ -33,18 +33,25 @@ if TYPE_CHECKING:
     from collectors.signals.reference import Reference
 
 LOG: Final = logging.getLogger("touchstone.signals")
-READ_AT_ONCE: Final = 1_000
 MOVES_AT_ONCE: Final = 20
 WEEK_US: Final = WEEK_H * HOUR_US
 USUAL_PROMISE_US: Final = 3 * WEEK_US
 # A long turn is followed by a longer pause, so that the signals take a fifth of one core at most.
 PAUSE_PER_TURN: Final = 4.0
+LONGEST_PAUSE_S: Final = 60.0  # after a turn that failed, which may have waited for long
 FIRST_REASON: Final = "the first whole weeks that the collector knows"
 CHANGED_REASON: Final = "stages, segments or version have changed: the same period, fitted anew"
 
 
+class NotLeading(TouchstoneError):
+    """Another collector on this database keeps the account of the signals; ask that one."""
+
+
 class Signalling:
-    """Keeps the account of one collector and tells its figures. ``every_s``: between two turns, at least."""
+    """Keeps the account of one collector and tells its figures. ``every_s``: between two turns, at least.
+
+    Of several collectors on one database one leads; the others take events in, and tell nothing.
+    """
 
     def __init__(self, collector: Collector, every_s: float) -> None:
         self.collector, self.every_s = collector, every_s
@@ -59,7 +66,10 @@ class Signalling:
         calendar = self.codebook.promise.calendar
         self._working = WorkingTime(calendar) if calendar else None
         self._checked_at = 0
-        # What a failed turn had taken is lost to the account: better no figures than wrong ones.
+        self.leadership = Leadership(self.database)
+        self.leads: bool | None = None  # None: nobody has asked yet
+        self.feed = Feed(self.tracker, self.clock)
+        # What a failed turn had taken is lost to the account: then it is begun anew.
         self._whole = True
         self._alone, self._reading = asyncio.Lock(), asyncio.Lock()
         # The period decided last, whether or not there is a reference fitted to it: only a decision replaces it.
@@ -69,6 +79,11 @@ class Signalling:
     def muted(self) -> tuple[tuple[int, int], ...]:
         """The maintenance windows, whose hours count for nothing."""
         return tuple((window.begin, window.end) for window in self.windows)
+
+    @property
+    def in_force(self) -> bool:
+        """Whether stages are judged against the period decided last, as far as this collector knows."""
+        return self.reference is not None or (self.leads is False and self.decided is not None)
 
     def in_maintenance(self) -> bool:
         """Whether it is maintenance now."""
@@ -84,35 +99,35 @@ class Signalling:
         return bool(ended > begun)
 
     async def start(self) -> None:
-        """Begin to track what moves. To be called while no intake is under way."""
-        async with self.database.reading() as connection:
-            self.reference = await decisions.reference_in_force(connection)
-            found = await decisions.references(connection)
-            self.decided = (found[0].begin, found[0].end) if found else None
-            self.windows = await decisions.maintenance_windows(connection)
-            bound = await store.last_number(connection)
-            texts = await store.recent_attributes(connection, LOOKED_AT)
-        names = self.codebook.promise.segments
-        segments = self.reference.segments[1:] if self.reference else ()
-        if not segments or any(not parted(segment, names)[0] for segment in segments):
-            segments = most_frequent(names, texts)
-        self.account = Account(self.codebook, segments)
-        self.computation = Computation(self.account)
-        self.tracker.begin(self.account.values, bound)
+        """Begin the account anew, if no other collector leads."""
+        async with self._alone:
+            if await self.leadership.held():
+                await self._take_the_lead()
+            else:
+                await self._follow()
+
+    async def close(self) -> None:
+        """Let another collector lead."""
+        await self.leadership.close()
 
     async def run(self) -> None:
         """Compute turn after turn, until cancelled."""
         while True:
+            begun = time.monotonic()
             try:
                 await self.turn()
+                pause_s = PAUSE_PER_TURN * self.took_s if self.leads else 0.0
             except Exception:
                 # The time of the last turn stands still in the metrics, which is what an alert looks at.
                 LOG.exception("the signals could not be computed; trying again in due time")
-            await asyncio.sleep(max(self.every_s, PAUSE_PER_TURN * self.took_s))
+                pause_s = min(PAUSE_PER_TURN * (time.monotonic() - begun), LONGEST_PAUSE_S)
+            await asyncio.sleep(max(self.every_s, pause_s))
 
     async def turn(self) -> None:
-        """Take in what has moved, and tell the figures as of now."""
+        """Take in what has moved, and tell the figures as of now; nothing where another collector leads."""
         async with self._alone:
+            if not await self._leading():
+                return
             await self._catch_up()
             begun = time.monotonic()
             now = await self._apply()
@@ -124,8 +139,13 @@ class Signalling:
                 await asyncio.to_thread(self.computation.check_forecasts, now)
 
     async def decide_reference(self, begin: int, end: int, why: str) -> None:
-        """Judge the stages against this period from now on. Raises BadInput where it cannot serve."""
+        """Judge the stages against this period from now on.
+
+        Raises BadInput where it cannot serve, NotLeading where another collector keeps the account.
+        """
         async with self._alone:
+            if not await self._leading():
+                raise NotLeading
             await self._catch_up()
             await self._apply()
             known_from = self.account.known_from
@@ -153,40 +173,73 @@ class Signalling:
         async with self._reading, self.database.reading() as connection:
             self.windows = await decisions.maintenance_windows(connection)
 
+    async def _leading(self) -> bool:
+        """Return whether this collector tells the signals now; its account is whole then, or begun anew."""
+        if not await self.leadership.held():
+            await self._follow()
+            return False
+        if not self.database.embedded:
+            await self._read_windows()
+        async with self.database.reading() as connection:
+            in_force = await moved.generation(connection, hold=False)
+        if not self._whole or self.feed.torn or self.tracker.generation != in_force:
+            await self._take_the_lead()
+        return True
+
+    async def _take_the_lead(self) -> None:
+        LOG.info("this collector tells the signals; it begins their account anew, from all that is stored")
+        await self.database.write(self._begin)
+        self.leads = True
+
+    async def _begin(self, connection: AsyncConnection) -> None:
+        """Begin the account anew; no intake is under way meanwhile, here or elsewhere."""
+        generation = await moved.next_generation(connection)
+        self.reference = await decisions.reference_in_force(connection)
+        self.windows = await decisions.maintenance_windows(connection)
+        found = await decisions.references(connection)
+        self.decided = (found[0].begin, found[0].end) if found else None
+        bound = await store.last_number(connection)
+        names = self.codebook.promise.segments
+        segments = self.reference.segments[1:] if self.reference else ()
+        if not segments or any(not parted(segment, names)[0] for segment in segments):
+            segments = most_frequent(names, await store.recent_attributes(connection, LOOKED_AT))
+        self.account = Account(self.codebook, segments)
+        self.computation = Computation(self.account)
+        # Within the transaction: the first intake after it must find what it tells the account to.
+        self.tracker.begin(self.account.values, bound, generation)
+        self._whole, self.feed.torn, self._checked_at = True, False, 0
+
+    async def _follow(self) -> None:
+        """Tell nothing, and know only what was decided elsewhere."""
+        if self.leads is not False:
+            LOG.warning("another collector on this database tells the signals; this one takes events in for it")
+            self.leads = False
+            self.tracker.end()
+            self.account = Account(self.codebook, ())
+            self.computation = Computation(self.account)
+            self.figures, self.reference = None, None
+        async with self.database.reading() as connection:
+            found = await decisions.references(connection)
+        self.decided = (found[0].begin, found[0].end) if found else None
+        await self._read_windows()
+
     async def _catch_up(self) -> None:
-        """Read what is left of the past.
+        """Read what is left of the past, and what other collectors took in.
 
         Once all is read this still asks for a transaction that may write: while the database takes nothing in, figures
         that stand still are the truth, and the alert of stale signals has to see it.
         """
-        while await self.database.write(self._read_some):
-            if len(self.tracker.pending) >= MOVES_AT_ONCE:
-                await self._apply()
+        for step in (self.feed.read_past, self.feed.take_moved):
+            while await self.database.write(step):
+                self.feed.torn = False
+                if len(self.tracker.pending) >= MOVES_AT_ONCE:
+                    await self._apply()
 
     async def _apply(self) -> int:
-        if not self._whole:
-            raise TouchstoneError("the account of the visits is not whole since a turn failed; restart the collector")
         now, self._whole = self.clock(), False
         await asyncio.to_thread(self.account.apply, self.tracker.take(), now)
         self._whole = True
         return now
-
-    async def _read_some(self, connection: AsyncConnection) -> bool:
-        """Read the next orders of the past, while they are locked; return whether there may be more.
-
-        What is read is taken at once and not when the transaction has ended: it changes nothing, so it cannot fail.
-        """
-        tracker = self.tracker
-        names = await store.names_after(connection, tracker.read, READ_AT_ONCE, tracker.bound)
-        if not names:
-            return False
-        locked = await store.lock_orders(connection, names)
-        numbers = np.array(sorted(order["number"] for order in locked.values()))
-        rows = await store.events_of(connection, numbers.tolist())
-        visits = tracker.visits(self.collector.timelines.line_up(rows), self.clock())
-        tracker.pending.append(Moved(numbers, Visits.none(len(self.account.attributes)), visits, 0))
-        tracker.read = int(numbers[-1])
-        return True
 
     async def _settle_reference(self, now: int) -> None:
         """See to it that there is a reference, and that it is one of these stages and segments."""
