@@ -1,17 +1,26 @@
-"""Faults of the broker's queues: messages that come again and again, and a flood that is not worked off."""
+"""Faults of the broker: killed under the services, messages that come again and again, a flood that is not worked off.
+
+And a burst of orders, which goes through the broker at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from typing import TYPE_CHECKING, Any, Final
 
 import aio_pika
 
+from alerts.drills.flow import Watching
+from alerts.drills.house import SERVICES, House
 from alerts.drills.model import NO_COLLECTOR, Drill, Named
+from alerts.drills.watching import counted, eventually
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel
 
+    from alerts.drills.parts import Broker
     from alerts.drills.run import Run
 
 JOBS: Final = ("rabbitmq", "rabbitmq-queues")
@@ -22,14 +31,23 @@ COUNTED_EVERY_S: Final = 6.0
 FLOOD: Final = 1_200
 MESSAGES: Final = 60
 TIMES: Final = 20
+BURST: Final = 100
+AT_A_TIME: Final = 50
+MODELS: Final = 8
 
 
-async def _broker(run: Run) -> AbstractChannel:
-    """Start a broker, scraped as the house's is, and return a channel to it."""
+async def _started(run: Run) -> Broker:
+    """Start a broker, scraped as the house's is."""
     server = await asyncio.to_thread(run.stack.enter_context, run.parts.rabbitmq(run.folder / "rabbitmq"))
     address = server.prometheus.removeprefix("http://").partition("/")[0]
     await run.watch("rabbitmq", address)
     await run.watch("rabbitmq-queues", address, DETAILED)
+    return server
+
+
+async def _broker(run: Run) -> AbstractChannel:
+    """Start a broker, and return a channel to it."""
+    server = await _started(run)
     connection = await run.stack.enter_async_context(await aio_pika.connect(server.address))
     return await connection.channel()
 
@@ -38,6 +56,61 @@ async def _publish(channel: AbstractChannel, queue: str, count: int) -> None:
     for number in range(count):
         message = aio_pika.Message(b"%d" % number, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await channel.default_exchange.publish(message, routing_key=queue)
+
+
+async def _house(run: Run, server: Broker) -> House:
+    """Start the services and a collector, which talk by the broker."""
+    await Watching.open(run, bus=server.address)
+    house = await House.open(run, broker=server.address)
+    await eventually(run, "rabbitmq-queues", counted("rabbitmq_detailed_queue_consumers"), "who reads its queues")
+    return house
+
+
+async def _sent(run: Run) -> None:
+    """Wait until the shop has said all that it has to say, and the queues are empty."""
+    pending = 'touchstone_bus_outbox_pending_messages{consumer="shop"} 0.0'
+    await eventually(run, "shop", lambda shown: pending in shown, "an empty outbox")
+    await asyncio.sleep(COUNTED_EVERY_S)
+    await eventually(run, "rabbitmq-queues", _all_read, "empty queues that somebody reads")
+
+
+def _all_read(exposition: str) -> bool:
+    """Whether somebody reads the queues, and nothing is left in them."""
+    left = counted("rabbitmq_detailed_queue_messages")
+    return counted("rabbitmq_detailed_queue_consumers")(exposition) and not left(exposition)
+
+
+async def _down(run: Run) -> None:
+    server = await _started(run)
+    house = await _house(run, server)
+    await house.do("order", count=2)
+    await run.steps(5)
+    async with run.broken():
+        if server.pid is not None:
+            os.kill(server.pid, signal.SIGKILL)
+        await house.do("order", count=3)
+        await run.steps(12)
+        await asyncio.to_thread(server.start)
+        await _sent(run)
+    await run.steps(5)
+
+
+async def _burst(run: Run) -> None:
+    """Let one customer order in a minute what is days of work; a minute is enough for the workers to price it."""
+    house = await _house(run, await _started(run))
+    await house.do("order", count=2)
+    await run.steps(5)
+    async with run.broken():
+        for _ in range(BURST // AT_A_TIME):
+            await house.do("order", count=AT_A_TIME)
+        await house.do("order", count=MODELS, model="any")
+        await run.steps(1)
+        await house.do("settle")
+        await _sent(run)
+        applied = counted('touchstone_bus_received_messages_total{consumer="mes",outcome="applied"}', BURST)
+        await eventually(run, "mes", applied, "the burst")
+        await run.steps(10)
+    await run.steps(20)
 
 
 async def _doubled(run: Run) -> None:
@@ -81,6 +154,24 @@ async def _flooded(run: Run) -> None:
 
 
 DRILLS: Final = (
+    Drill(
+        "broker-down",
+        "RabbitMQ is killed, and started again: what services say meanwhile stays in their outboxes.",
+        _down,
+        (*(Named("ServiceDown", {"job": job}) for job in JOBS), Named("OutboxStuck", {"consumer": "shop"})),
+        jobs=(*SERVICES, "collector", *JOBS),
+        quick=False,
+    ),
+    Drill(
+        "customer-burst",
+        f"A customer places {BURST + MODELS} orders within a minute: the house bears it, and nobody is woken.",
+        _burst,
+        (),
+        silent=("QueueBacklog", "QueueUnacknowledged", "OutboxStuck", "OutboxBacklog", "PriceWaits", "RequestsPiling"),
+        calm=True,
+        jobs=(*SERVICES, "collector", *JOBS),
+        quick=False,
+    ),
     Drill(
         "messages-doubled",
         "The CRM's consumer takes its messages and gives them back, again and again.",

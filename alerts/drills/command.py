@@ -8,6 +8,7 @@ import orjson
 
 from alerts.drills.catalogue import chosen
 from alerts.drills.drilling import drilled
+from alerts.drills.run import SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,20 +18,23 @@ if TYPE_CHECKING:
     from alerts.drills.parts import Parts
 
 
-def run_drills(names: Sequence[str], parts: Parts, say: Callable[[str], None], *, as_json: bool) -> bool:
+def run_drills(
+    names: Sequence[str], parts: Parts, say: Callable[[str], None], *, as_json: bool, seed: int = SEED
+) -> bool:
     """Play drills one after the other, all without names; return whether every one passed.
 
-    ``say`` shows a line: an outcome as it comes, or at the end one JSON document. Raises BadInput at an unknown name.
+    ``say`` shows a line: an outcome as it comes, or at the end one JSON document. ``seed``: of the simulated flows of
+    orders. Raises BadInput at an unknown name.
     """
     outcomes = []
     for drill in chosen(names):
-        outcomes.append(drilled(drill, parts))
+        outcomes.append(drilled(drill, parts, seed))
         if not as_json:
             say(told(outcomes[-1]))
     passed = sum(outcome.passed for outcome in outcomes)
     if as_json:
         found = [outcome.document() for outcome in outcomes]
-        document = {"drills": found, "played": len(found), "passed": passed}
+        document = {"drills": found, "played": len(found), "passed": passed, "seed": seed}
         say(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
     else:
         say(f"{passed} of {len(outcomes)} drills passed")

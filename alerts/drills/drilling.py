@@ -14,7 +14,7 @@ import httpx
 from alerts.drills.evaluating import Rules, evaluate
 from alerts.drills.judging import judge
 from alerts.drills.model import Outcome
-from alerts.drills.run import Run
+from alerts.drills.run import SEED, Run
 from alerts.settings import default_settings
 from collectors.promise import load_promise
 from instrumentation.errors import TouchstoneError
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from alerts.settings import Settings
 
 
-def drilled(drill: Drill, parts: Parts) -> Outcome:
-    """Play a drill in a folder of its own and return what came of it."""
+def drilled(drill: Drill, parts: Parts, seed: int = SEED) -> Outcome:
+    """Play a drill in a folder of its own and return what came of it. ``seed``: of a simulated flow of orders."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix=f"touchstone-drill-{drill.name}-") as folder:
         try:
-            outcome = asyncio.run(_drilled(drill, Path(folder), parts))
+            outcome = asyncio.run(_drilled(drill, Path(folder), parts, seed))
         except (TouchstoneError, httpx.HTTPError) as error:
             outcome = Outcome(drill, failure=str(error) or type(error).__name__)
     return replace(outcome, seconds=time.perf_counter() - began)
 
 
-async def _drilled(drill: Drill, folder: Path, parts: Parts) -> Outcome:
-    async with Run.open(drill, folder, parts) as run:
+async def _drilled(drill: Drill, folder: Path, parts: Parts, seed: int) -> Outcome:
+    async with Run.open(drill, folder, parts, seed) as run:
         await drill.play(run)
         grid, begun, mended = run.grid, run.begun, run.mended
     if begun is None or mended is None:

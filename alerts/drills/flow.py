@@ -37,8 +37,8 @@ BATCH: Final = 2_000
 BATCHED: Final = "application/cloudevents-batch+json"
 NEVER_S: Final = 1e6  # loops of the collector wait for the drill's word
 SIGNALS_EVERY: Final = timedelta(minutes=8)  # the rarest that is not stale: a turn takes a second of real time
+HEALTHY: Final = 84  # days: three weeks until the house is full, eight that it is judged against, and one more
 FIRST_TURN_S: Final = 0.1
-SEED: Final = 1
 Event = dict[str, Any]
 
 
@@ -55,11 +55,14 @@ class Watching:
     turn: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, run: Run, promise: Path = DEFAULT_PROMISE, systems: Path | None = None) -> Watching:
-        """Start one, scraped from now on."""
+    async def open(
+        cls, run: Run, promise: Path = DEFAULT_PROMISE, systems: Path | None = None, bus: str | None = None
+    ) -> Watching:
+        """Start one, scraped from now on. ``bus``: the broker that it hears events from, besides what it is told."""
         settings = Settings(
             promise=promise,
             systems=systems,
+            bus=bus,
             database=f"sqlite+aiosqlite:///{run.folder / 'collector.db'}",
             picture_seconds=0,
             signals_seconds=NEVER_S,
@@ -115,7 +118,7 @@ class Watching:
 def began(run: Run, past: timedelta, days: int, orders_per_day: float, slowdowns: Sequence[Slowdown] = ()) -> Scenario:
     """Return the scenario of a house that began so long before this day's midnight, for so many days in all."""
     start = run.clock.now.replace(hour=0, minute=0, second=0) - past
-    return Scenario(days, orders_per_day, seed=SEED, slowdowns=tuple(slowdowns), start=start)
+    return Scenario(days, orders_per_day, seed=run.seed, slowdowns=tuple(slowdowns), start=start)
 
 
 def as_it_is(event: Event) -> list[Event]:

@@ -17,7 +17,7 @@ def judge(drill: Drill, found: Mapping[str, Sequence[Episode]], begun: datetime,
     """Return what came of a drill. ``found``: the episodes of every alert; what only was pending does not count."""
     fired = {name: [one for one in every if one.firing is not None] for name, every in found.items()}
     fired = {name: every for name, every in fired.items() if every and name not in ALWAYS}
-    expected = {named.alert for named in drill.fires} | set(drill.also)
+    expected = {named.alert for named in drill.fires} | {*drill.also, *drill.silent}
     return Outcome(
         drill,
         tuple(_fired(named, fired.get(named.alert, ()), begun, mended) for named in drill.fires),

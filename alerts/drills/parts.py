@@ -87,12 +87,19 @@ class Broker(Protocol):
     """A running RabbitMQ."""
 
     @property
+    def pid(self) -> int | None:
+        """Its process id; None while it is stopped."""
+
+    @property
     def address(self) -> str:
         """Where it takes messages: amqp://..."""
 
     @property
     def prometheus(self) -> str:
         """Where it shows its metrics."""
+
+    def start(self) -> None:
+        """Start it on its ports and data."""
 
 
 @dataclass(frozen=True)

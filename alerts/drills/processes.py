@@ -26,6 +26,7 @@ CROWD: Final = 60
 VISITS: Final = 70  # a minute: six minutes of them are enough for a burn rate to speak
 IDS: Final = 10_500
 TRIES: Final = 30
+LATE_S: Final = 1.5  # beyond the second in which 99 of 100 answers are due
 NOTICED_S: Final = 0.5
 FIVE_MINUTES: Final = timedelta(minutes=5)
 TEN_MINUTES: Final = timedelta(minutes=10)
@@ -132,6 +133,34 @@ async def _workers_down(run: Run) -> None:
     await run.steps(3)
 
 
+async def _mes_slow(run: Run) -> None:
+    house = await House.open(run)
+    await house.do("order")
+    await run.steps(5)
+    async with run.broken():
+        house.end()
+        await house.start(vendor_latency=LATE_S)
+        for _ in range(8):
+            await house.do("order")
+            await run.steps(3)
+        house.end()
+        await house.start()
+    await run.steps(40)  # the half-hour window sees the fault for half an hour
+
+
+async def _target_gone(run: Run) -> None:
+    """Take a service out of what Prometheus is told to read; the service itself goes on."""
+    house = await House.open(run)
+    await run.steps(3)
+    place = ("crm", f"{HOST}:{house.ports['crm']}")
+    async with run.broken():
+        target = run.targets.pop(place)
+        await house.do("order")
+        await run.steps(6)
+        run.targets[place] = target
+    await run.steps(3)
+
+
 async def _computing(house: House) -> None:
     """Wait until a worker has taken up what was asked for. Raises TouchstoneError where none does."""
     until = time.monotonic() + PATIENCE_S
@@ -178,7 +207,6 @@ async def _poison(run: Run) -> None:
     house = await House.open(run)
     await run.steps(3)
     async with run.broken():
-        await _crash(house, 1)
         await _crash(house, 8)
         await run.steps(3)
     await run.steps(14)
@@ -215,6 +243,24 @@ DRILLS: Final = (
         (Named("BudgetBurnsFast", {"sli": "errors", "of": "shop"}),),
         jobs=SERVICES,
         also=NO_COLLECTOR,
+    ),
+    Drill(
+        "mes-slow",
+        "A release of the bought-in MES takes 1.5 s for each answer.",
+        _mes_slow,
+        (Named("BudgetBurnsFast", {"sli": "latency", "of": "mes"}),),
+        jobs=SERVICES,
+        also=NO_COLLECTOR,
+        quick=False,
+    ),
+    Drill(
+        "target-gone",
+        "The CRM is struck out of what Prometheus reads: it is not down, it is not there.",
+        _target_gone,
+        (Named("ServiceDown", {"job": "crm"}),),
+        jobs=SERVICES,
+        also=NO_COLLECTOR,
+        quick=False,
     ),
     Drill(
         "label-holds-ids",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from alerts.drills.parts import Parts
 
 BEGIN: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)  # a Monday
+SEED: Final = 1
 SCRAPE_TIMEOUT_S: Final = 3.0  # of real time
 
 
@@ -53,7 +54,7 @@ class Page:
 class Run:
     """What a drill plays with. ``before``: what the house's own loops do meanwhile, hurried at every step.
 
-    ``stack`` ends whatever the play starts.
+    ``stack`` ends whatever the play starts. ``seed``: of the chances of a simulated flow of orders.
     """
 
     drill: Drill
@@ -61,6 +62,7 @@ class Run:
     parts: Parts
     stack: contextlib.AsyncExitStack
     clock: Clock
+    seed: int = SEED
     history: History = field(default_factory=History)
     targets: dict[tuple[str, str], Target] = field(default_factory=dict)
     before: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
@@ -70,12 +72,12 @@ class Run:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, drill: Drill, folder: Path, parts: Parts, begin: datetime = BEGIN) -> AsyncIterator[Run]:
+    async def open(cls, drill: Drill, folder: Path, parts: Parts, seed: int = SEED) -> AsyncIterator[Run]:
         """Begin; whatever the play starts has ended when this ends."""
         async with contextlib.AsyncExitStack() as stack:
-            clock = Clock(folder / "clock", begin)
+            clock = Clock(folder / "clock", BEGIN)
             stack.callback(clock.close)
-            yield cls(drill, folder, parts, stack, clock)
+            yield cls(drill, folder, parts, stack, clock, seed)
 
     @property
     def grid(self) -> Grid:

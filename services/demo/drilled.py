@@ -22,6 +22,7 @@ from services.mes import app as mes_app
 from services.shop import app as shop_app
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
@@ -33,6 +34,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 ROUNDS: Final = 3
 AT_MOST: Final = 50
 COLLECTOR: Final = "collector"
+LATE_SHARE: Final = 0.3
 
 
 def clock_of(path: Path) -> Callable[[], datetime]:
@@ -45,6 +47,7 @@ def clock_of(path: Path) -> Callable[[], datetime]:
 class Wire(EmbeddedTransport):
     """The bus between the services. ``cut``: nothing passes; ``loses``: whom first words on an order never reach.
 
+    ``lost``: whose words were lost. ``shuffles``: messages come in no order, and some late.
     ``heard``: the events for the collector, who is elsewhere.
     """
 
@@ -52,6 +55,8 @@ class Wire(EmbeddedTransport):
         super().__init__()
         self.cut = False
         self.loses: frozenset[str] = frozenset()
+        self.lost: set[str] = set()
+        self.shuffles: random.Random | None = None
         self.heard: list[bytes] = []
         self.consume(COLLECTOR, self._collect)
 
@@ -59,7 +64,7 @@ class Wire(EmbeddedTransport):
         """Hear every event but those that get lost."""
 
         async def most(bodies: Sequence[bytes]) -> object:
-            return await receive([body for body in bodies if consumer not in self.loses or not _first(body)])
+            return await receive([body for body in bodies if not self._loses(consumer, body)])
 
         super().consume(consumer, most, queues)
 
@@ -67,7 +72,19 @@ class Wire(EmbeddedTransport):
         """Deliver, unless the wire is cut."""
         if self.cut:
             raise ConnectionError("the wire is cut")
-        return await super().publish(messages)
+        if self.shuffles is None:
+            return await super().publish(messages)
+        # What is not confirmed stays in the outbox, and comes at a later try.
+        places = [place for place in range(len(messages)) if self.shuffles.random() >= LATE_SHARE]
+        self.shuffles.shuffle(places)
+        confirmed = await super().publish([messages[place] for place in places])
+        return {places[place] for place in confirmed}
+
+    def _loses(self, consumer: str, body: bytes) -> bool:
+        if consumer not in self.loses or not _first(body):
+            return False
+        self.lost.add(read(body).source)
+        return True
 
     async def _collect(self, bodies: Sequence[bytes]) -> None:
         self.heard += [body for body in bodies if read(body).sequence is not None]

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 import secrets
 import signal
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from services.bus import Message
 
 NAME: Final = "drilled-house"
+SHUFFLED: Final = 5
 CUSTOMER: Final = {"email": "drill@example.com", "name": "Dora Drill", "password": PASSWORD}
 FINE: Final = Ring(around=720, across=96, waves=30, wave_height_mm=0.4)  # takes a worker some seconds
 
@@ -67,7 +69,7 @@ class Page:
         return api
 
     def _looks(self) -> tuple[Callable[..., Any], ...]:
-        return (self.hurry, self.settle, self.computing, self.heard, self.token)
+        return (self.hurry, self.settle, self.computing, self.heard, self.lost, self.token)
 
     def _orders(self) -> tuple[Callable[..., Any], ...]:
         return (self.order, self.crowd, self.visit, self.upload)
@@ -98,6 +100,10 @@ class Page:
         """Return the events for the collector since the last time."""
         said, self.wire.heard = self.wire.heard, []
         return [json.loads(body) for body in said]
+
+    async def lost(self) -> set[str]:
+        """Return the sources of whose words some were lost on the wire."""
+        return self.wire.lost
 
     async def token(self) -> str:
         """Return a token of somebody who runs the house."""
@@ -153,10 +159,11 @@ class Page:
             self.customer.headers["authorization"] = f"Bearer {token}"
         return self.customer
 
-    async def wire_up(self, *, cut: bool = False, loses: str = "") -> None:
-        """Cut the wire, or let it lose each source's first word on an order on its way to some consumers."""
+    async def wire_up(self, *, cut: bool = False, loses: str = "", shuffles: bool = False) -> None:
+        """Cut the wire, let it lose each source's first word on an order on its way to some, or shuffle."""
         self.wire.cut = cut
         self.wire.loses = frozenset(loses.split(",")) - {""}
+        self.wire.shuffles = random.Random(SHUFFLED) if shuffles else None  # noqa: S311 - chance, not a secret
 
     async def bug(self, service: str, *, mended: bool = False) -> None:
         """Roll out a release of a service whose handler of statuses fails, or the one that mends it."""
@@ -220,7 +227,8 @@ async def serve(plan: dict[str, Any]) -> None:
         Path(plan["folder"]),
         plan["ports"],
         pace=pace,
-        transport=wire,
+        broker=plan.get("broker"),
+        transport=None if plan.get("broker") else wire,
         secret=plan["secret"],
         bench=1_000,
         clock=clock,

@@ -16,15 +16,13 @@ from alerts import routing
 from alerts.catalogue import alerts
 from alerts.drills.catalogue import QUICK
 from alerts.drills.drilling import drilled
-from alerts.drills.parts import Parts
 from alerts.settings import Receiver, default_settings
 from collectors.promise import load_promise
 from collectors.promise.durations import parse_duration
-from deploy import servers
-from deploy.servers.processes import Child
-from deploy.servers.prometheus import configuration, seconds
+from deploy.servers.prometheus import seconds
 from tests.parts import promtool, running_alertmanager
 from tests.webhook import webhook
+from touchstone import drill_parts
 
 if TYPE_CHECKING:
     from alerts.drills.episodes import Episode
@@ -38,18 +36,6 @@ TIMES: Final = frozenset({"group_wait", "group_interval", "repeat_interval", "re
 # What fires and must not be told, since a cause of it fires too.
 MUTED: Final = {"service-down": {"SystemSilent"}, "collector-dead": {"SignalsMissing"}}
 TOGETHER: Final = {"service-down": ("ServiceDown", 4)}  # that come in one notification
-
-
-def parts() -> Parts:
-    """Return the real programs of this machine."""
-    return Parts(
-        prometheus=servers.prometheus,
-        alertmanager=servers.alertmanager,
-        rabbitmq=servers.rabbitmq,
-        configuration=configuration,
-        process=Child,
-        free_port=servers.free_port,
-    )
 
 
 def hurried(document: Any, pace: float) -> Any:
@@ -111,7 +97,7 @@ def told_of(drill: Drill, outcome: Outcome) -> None:
 def test_a_drill_is_noticed_told_and_over(drill: Drill) -> None:
     """The named alert fires at the right place and clears, little else fires, and the right people hear of both."""
     promtool()
-    outcome = drilled(drill, parts())
+    outcome = drilled(drill, drill_parts())
     assert outcome.faults == [], outcome.document()
     assert [one.named for one in outcome.fired] == list(drill.fires)
     told_of(drill, outcome)

@@ -13,11 +13,13 @@ from alerts.drills.catalogue import DRILLS, QUICK, chosen
 from alerts.drills.command import run_drills, told
 from alerts.drills.drilling import settings
 from alerts.drills.model import Outcome
+from alerts.drills.run import SEED
 from alerts.settings import default_settings
 from collectors.promise import load_promise
 from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
+    from alerts.drills.model import Drill
     from alerts.drills.parts import Parts
 
 ALERTS = {alert.name: alert for alert in alerts(load_promise())}
@@ -48,10 +50,17 @@ def test_a_drill_names_alerts_stages_and_jobs_that_exist(drill: Any) -> None:
     assert {job.partition("-")[0] for job in drill.jobs} <= set(default_settings().jobs)
 
 
-def test_every_stage_in_which_orders_wait_for_us_is_slowed_in_some_drill() -> None:
+def test_every_stage_of_ours_is_slowed_in_some_drill() -> None:
     slowed = {named.labels.get("stage") for drill in DRILLS.values() for named in drill.fires}
-    ours = {stage.name for stage in load_promise().stages if stage.kind == "wait" and not stage.pauses}
+    ours = {stage.name for stage in load_promise().stages if not stage.pauses}
     assert ours <= slowed
+
+
+def test_what_a_house_must_bear_names_what_must_not_fire() -> None:
+    """Messages in no order, a burst and a night wake nobody."""
+    calm = {drill.name for drill in DRILLS.values() if drill.calm}
+    assert calm == {"messages-shuffled", "customer-burst", "silence-at-night"}
+    assert all(drill.silent and not drill.fires for drill in DRILLS.values() if drill.calm)
 
 
 def test_drills_are_chosen_by_name_once_each_and_all_without_names() -> None:
@@ -75,16 +84,21 @@ def test_what_could_not_be_played_is_a_failure_with_its_reason() -> None:
 
 def test_one_json_document_tells_of_all_and_one_failure_fails_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that plays is another's test: here each drill has an outcome given to it."""
-    monkeypatch.setattr(
-        command, "drilled", lambda drill, _parts: Outcome(drill, failure="no" if drill.name == "mes-lies" else None)
-    )
+    seeds: list[int] = []
+
+    def given(drill: Drill, _parts: Parts, seed: int) -> Outcome:
+        seeds.append(seed)
+        return Outcome(drill, failure="no" if drill.name == "mes-lies" else None)
+
+    monkeypatch.setattr(command, "drilled", given)
     unused: Any = None
     said: list[str] = []
     assert run_drills(["rules-failing"], unused, said.append, as_json=True)
-    assert not run_drills(["rules-failing", "mes-lies"], unused, said.append, as_json=True)
+    assert not run_drills(["rules-failing", "mes-lies"], unused, said.append, as_json=True, seed=7)
+    assert seeds == [SEED, 7, 7]
     first, second = map(json.loads, said)
-    assert (first["played"], first["passed"]) == (1, 1)
-    assert (second["played"], second["passed"]) == (2, 1)
+    assert (first["played"], first["passed"], first["seed"]) == (1, 1, SEED)
+    assert (second["played"], second["passed"], second["seed"]) == (2, 1, 7)
     assert [(one["drill"], one["passed"], one["faults"]) for one in second["drills"]] == [
         ("rules-failing", True, []),
         ("mes-lies", False, ["no"]),

@@ -97,6 +97,15 @@ def test_what_must_be_silent_fails_a_drill() -> None:
     assert judge(quiet, {"NoEvents": [episode(1, 2, 3)]}, NOON, NOON).faults == ["NoEvents fired, and must not"]
 
 
+def test_a_calm_drill_bears_nothing_but_what_it_declares() -> None:
+    """Elsewhere two others may fire; what must be silent is told once."""
+    calm = Drill("night", "Night.", _nothing, (), also=("Declared",), silent=("NoEvents",), calm=True)
+    one = [episode(1, 2, 3)]
+    assert judge(calm, {"Declared": one, "Watchdog": one, "A": [episode(1, None, 3)]}, NOON, NOON).passed
+    assert judge(calm, {"A": one, "B": one}, NOON, NOON).faults == ["A, B fired, and nothing must"]
+    assert judge(calm, {"NoEvents": one}, NOON, NOON).faults == ["NoEvents fired, and must not"]
+
+
 def test_what_comes_back_while_it_is_kept_is_the_same_episode() -> None:
     """Kept for two minutes: back in time it fires on, then it ends; the next time it only gets to be pending."""
     moments = [NOON + minute * MINUTE for minute in range(10)]
