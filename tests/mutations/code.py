@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -50,10 +51,15 @@ _SKIPPED: Final = frozenset({"annotation", "returns", "decorator_list", "bases",
 
 
 class Mutant(NamedTuple):
-    """A changed module, compiled. ``function``: the first line of the function that was changed, 0 outside of any."""
+    """A changed module, compiled. ``function``: the first line of the function that was changed, 0 outside of any.
+
+    ``statement``: the line that was changed; ``nth``: of mutants that change as much in such a line, from 1 on.
+    """
 
     line: int
     what: str
+    statement: str
+    nth: int
     function: int
     code: CodeType
 
@@ -77,14 +83,17 @@ class _Place(NamedTuple):
 
 def mutants(source: str, filename: str) -> Iterator[Mutant]:
     """Yield every mutant of a module, one mistake in each."""
-    tree = ast.parse(source, filename)
+    tree, lines = ast.parse(source, filename), source.splitlines()
+    seen: Counter[tuple[str, str]] = Counter()
     for place in list(_places(tree, 0)):
         for other in _others(place.node):
             place.put(ast.fix_missing_locations(ast.copy_location(other, place.node)))
             code = compile(tree, filename, "exec", dont_inherit=True)
             place.put(place.node)
             what = f"`{_short(place.node)}` becomes `{_short(other)}`"
-            yield Mutant(place.node.lineno, what, place.function, code)
+            statement = lines[place.node.lineno - 1].strip()
+            seen[statement, what] += 1
+            yield Mutant(place.node.lineno, what, statement, seen[statement, what], place.function, code)
 
 
 def _places(parent: ast.AST, function: int) -> Iterator[_Place]:
