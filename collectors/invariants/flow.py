@@ -99,20 +99,22 @@ async def no_silence(house: House) -> list[str]:
         raise NotChecked("no `silence` in the file of systems")
     async with house.collector.database.reading() as connection:
         heard = await store.last_heard(connection, LATEST_EVENTS)
-    return await asyncio.to_thread(lambda: list(_silent(systems, heard, house.collector.clock())))
+        first = await store.first_heard(connection)
+    if first is None:
+        return []  # a house that has not opened yet is not silent
+    return await asyncio.to_thread(lambda: list(_silent(systems, heard, first, house.collector.clock())))
 
 
-def _silent(systems: Systems, heard: dict[str, int], now: int) -> Iterator[str]:
+def _silent(systems: Systems, heard: dict[str, int], first: int, now: int) -> Iterator[str]:
+    """Yield a sentence for each silent source; one that was never heard is silent since the ``first`` event of any."""
     silence = systems.silence
-    if silence is None or not heard:
-        return  # a house that has not opened yet is not silent
+    if silence is None:
+        return
     limit = silence.after.total_seconds()
     for source in silence.sources or [system.source for system in systems.systems]:
-        if source not in heard:
-            yield f"{source} has said nothing for as long as anybody remembers"
-            continue
-        last = min(heard[source], now)
+        last = min(heard.get(source, first), now)
         then, here = WorkingTime(silence.hours).elapsed(np.array([last, now], dtype=np.int64)).tolist()
         if (here - then) / SECOND > limit:
             hours = describe_duration((here - then) / SECOND)
-            yield f"{source} has said nothing since {shown(last)}: {hours} in which people work"
+            since = f"since {shown(last)}" if source in heard else f"ever, others since {shown(last)}"
+            yield f"{source} has said nothing {since}: {hours} in which people work"

@@ -120,15 +120,24 @@ class Collector:
         self, intake: Intake, also: Callable[[AsyncConnection], Awaitable[None]] | None = None
     ) -> Receipt:
         """Take in events, all or none. ``also`` runs in the same transaction."""
+        told = False
 
         async def work(connection: AsyncConnection) -> Receipt:
+            nonlocal told
             receipt = await self._take_in(connection, intake)
             if also is not None:
                 await also(connection)
+            told = receipt.moved is not None
             return receipt
 
         async def stored() -> Receipt:
-            receipt: Receipt = await self.database.write(work)
+            try:
+                receipt: Receipt = await self.database.write(work)
+            except BaseException:
+                if told:
+                    # Nobody knows whether it was committed: the account begins anew from what is stored.
+                    self.tracker.end()
+                raise
             self.tracker.tell(receipt.moved)
             self.metrics.count(receipt)
             return receipt

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, text, update
 
 from collectors.live.tables import moved, notes, orders
 
@@ -40,6 +40,9 @@ async def generation(connection: AsyncConnection, *, hold: bool = True) -> int:
 
 async def next_generation(connection: AsyncConnection) -> int:
     """Begin a new generation: waits for the intakes under way, and lets no other begin before this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        # Rows that are locked for sharing let others share who come later, however long one waits; tables have a queue.
+        await connection.execute(text("LOCK TABLE notes IN EXCLUSIVE MODE"))
     own = notes.c.name == SIGNALS_NOTE
     query = select(notes.c.value).where(own).with_for_update()
     number = int((await connection.execute(query)).scalar_one()) + 1

@@ -184,6 +184,12 @@ async def last_heard(connection: AsyncConnection, events_back: int) -> dict[str,
     return {str(source): int(at) for source, at in await connection.execute(query.group_by(events.c.source))}
 
 
+async def first_heard(connection: AsyncConnection) -> int | None:
+    """Return the time of the event that arrived first, None where there is none."""
+    found: int | None = await connection.scalar(select(events.c.at).order_by(events.c.arrival).limit(1))
+    return found
+
+
 async def order_number(connection: AsyncConnection, name: str) -> int | None:
     """Return an order's number, None where nothing was heard of it."""
     found: int | None = await connection.scalar(select(orders.c.number).where(orders.c.name == name))

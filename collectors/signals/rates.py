@@ -6,7 +6,7 @@ no more leave than they can serve, however long it grows: the load passes throug
 infinite where orders move independently of each other), and the hour of the week multiplies what is left. Where the
 work that a queue waits for is a stage of its own, how many are at work there says more: the more there are, the fewer
 leave the queue, and while everybody is busy no more leave it than work is done. And an order leaves once: after a
-weekend, the rate of the hour in which the shop opens is so high that nearly all who are ready go, and never more than
+weekend, the rate of the hour in which the shop opens is so high that nearly all who are ready go, and not more than
 there are.
 
 Fitted as a regression of counts by iterative proportional fitting (each factor in turn is set so that its margins of
@@ -41,6 +41,9 @@ _USUAL: Final = 0.1
 # By how much more orders may leave a queue, in an hour, than are expected to be done by those who are all busy: less
 # than a slow-down that any test would see.
 _HANDS: Final = 1.2
+# The most departures expected in an hour of each order that was there: of those who came within it, the time that they
+# spent tells how many were to leave, and one that is stuck in a stage of seconds would count as hundreds.
+_MOST: Final = 3.0
 # By how much more likely (its logarithm) a capacity must make what was seen than none does: the hours, whole days.
 _WORTH: Final = 4.0
 _DAYS_WORTH: Final = 12.0
@@ -60,7 +63,8 @@ class Flow:
     ``began`` [S, AGES, n]: how many (of all segments) were inside when the hour began, by age. The time that they spend
     in the hour says who leaves, and so cannot say what crowd they stand in.
     ``ahead`` [S, n]: how many were, at the begin of the hour, in the work that a stage of waiting waits for (0 for
-    other stages); ``slot`` [n]: the hour of the week. ``queues``: pairs of a stage of waiting and that work.
+    other stages); ``slot`` [n]: the hour of the week; ``there`` [S, G, n]: how many were inside at the begin, or came.
+    ``queues``: pairs of a stage of waiting and that work.
     """
 
     exposed: Floats
@@ -69,6 +73,7 @@ class Flow:
     spent: Floats
     ahead: NDArray[np.int64]
     slot: NDArray[np.int64]
+    there: NDArray[np.int64]
     queues: tuple[tuple[int, int], ...] = ()
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Flow:
@@ -80,6 +85,7 @@ class Flow:
             self.spent[..., chosen],
             self.ahead[:, chosen],
             self.slot[chosen],
+            self.there[..., chosen],
             self.queues,
         )
 
@@ -114,6 +120,7 @@ class Rates:
             factor = self.slot[stage][:, flow.slot] * shared
             for group, (age, inside) in enumerate(zip(self.age[stage], flow.exposed[stage], strict=True)):
                 found[stage, group] = leaving(age, inside, factor[group]).sum(axis=0)
+        found = np.minimum(found, _MOST * flow.there)
         for queue, work in flow.queues:
             found[queue] *= held(found[queue, 0], found[work, 0], flow.ahead[queue] >= self.full[queue])
         return np.asarray(found)
@@ -138,7 +145,8 @@ def free(load: Floats, capacity: Floats | float) -> Floats:
 def leaving(age: Floats, inside: Floats, factor: Floats) -> Floats:
     """Return the departures expected [AGES, n] of orders of each age: a rate by ``age`` times the hour's ``factor``.
 
-    An order leaves once: of those who were there when the hour began, 1 - exp(-rate) leave in it.
+    An order leaves once: of those who were there when the hour began, 1 - exp(-rate) leave in it. Of those who came
+    within the last hour, the time that they spent times the rate.
     """
     rate = age[:, np.newaxis] * factor
     found = inside * rate

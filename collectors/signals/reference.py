@@ -127,6 +127,7 @@ def flow_of(ledger: Ledger, scope: Scope, first: int, last: int) -> Flow:
         time[..., 1:].sum(axis=2),
         ahead,
         scope.slots(first, last),
+        inside + ledger.entries(first, last),
         scope.queues,
     )
 

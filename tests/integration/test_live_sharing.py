@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from collectors.live import moved
 from collectors.live.signalling import feeding
 from collectors.live.signalling import running as turns
 from tests import live
@@ -185,6 +186,60 @@ async def test_a_lock_that_is_lost_and_won_again_leaves_the_account_as_it_is(
         await signalling.turn()
         assert signalling.account is account
         await exact(alone)
+
+
+async def test_an_account_is_begun_though_others_never_cease_to_take_events_in(
+    configured: Settings, database: str
+) -> None:
+    """Somebody always holds the generation: who comes later waits behind the one that begins, and does not pass it."""
+    async with running(configured, live.Clock(START + timedelta(days=3))) as one:
+        engine = create_async_engine(database)
+
+        async def holding(number: int) -> None:
+            await asyncio.sleep(number / 10)
+            while True:
+                async with engine.begin() as connection:
+                    await moved.generation(connection)
+                    await asyncio.sleep(0.4)
+
+        holders = [asyncio.create_task(holding(number)) for number in range(4)]
+        await asyncio.sleep(1)
+        one.service.signalling.tracker.end()
+        await asyncio.wait_for(one.service.signalling.turn(), 20)
+        assert one.service.signalling.leads
+        for holder in holders:
+            holder.cancel()
+        await asyncio.gather(*holders, return_exceptions=True)
+        await engine.dispose()
+
+
+async def test_a_generation_that_was_not_committed_is_nobody_s(
+    pair: tuple[Live, Live], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One fails to begin its account, the other begins with the same number: what the one takes in is written down."""
+    one, other = pair
+    first = one.service.signalling
+    await first.turn()
+    write = first.database.write
+
+    async def undone(work: Any) -> None:
+        async def failing(connection: Any) -> None:
+            await work(connection)
+            raise OSError("the connection is lost at the commit")
+
+        await write(failing)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(first.database, "write", undone)
+        one.service.signalling.tracker.end()
+        with pytest.raises(OSError, match="lost"):
+            await first.turn()
+    await asked(database, CUT)
+    await other.service.signalling.turn()
+    assert other.service.signalling.leads
+    await one.send(*whole_order("late"))
+    await other.service.signalling.turn()
+    await exact(other)
 
 
 async def test_who_does_not_lead_decides_no_reference_and_knows_of_decisions(pair: tuple[Live, Live]) -> None:

@@ -156,10 +156,16 @@ async def test_silence_counts_in_business_hours_only(configured: Settings) -> No
 
 
 async def test_a_source_that_never_spoke_is_silent_once_another_has(configured: Settings) -> None:
-    async with running(configured, live.Clock(START + timedelta(hours=1)), networks=House().transports) as collector:
-        await collector.send(event("a", "NEW", 1, source="/crm"))
+    """Two hours of work after the other's first event, not at once."""
+    clock = live.Clock(START + timedelta(hours=2))
+    async with running(configured, clock, networks=House().transports) as collector:
+        await collector.send(event("a", "NEW", 2, source="/crm"))
+        for later, violations in ((3.9, 0), (4.1, 1)):
+            clock.now = START + timedelta(hours=later)
+            await collector.send(event("a", "PAID", later, source="/crm"))
+            assert (await checked(collector))["no_silence"]["violations"] == violations, later
         (sentence,) = (await checked(collector))["no_silence"]["examples"]
-        assert sentence.startswith("/shop has said nothing for as long as")
+        assert sentence.startswith("/shop has said nothing ever, others since 2026-03-02T10:00:00")
 
 
 async def test_a_source_that_falls_silent_in_the_house_of_make_up_is_a_violation(

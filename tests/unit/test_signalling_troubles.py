@@ -182,6 +182,32 @@ async def test_a_past_whose_reading_was_perhaps_not_stored_is_read_anew(
             assert np.array_equal(one, other)
 
 
+async def test_an_intake_whose_commit_was_not_acknowledged_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stored, nobody knows, and it comes again as duplicates: the account is begun anew from what is stored."""
+    settings = live.settings(tmp_path, signals_seconds=FAR)
+    async with running(settings, live.Clock(START + timedelta(days=3))) as collector:
+        signalling, database = collector.service.signalling, collector.service.database
+        await signalling.turn()
+        await collector.send(*whole_order("a"))
+        write = database.write
+
+        async def unheard(work: Any) -> None:
+            await write(work)
+            raise ConnectionError("the commit was not acknowledged")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "write", unheard)
+            with pytest.raises(ConnectionError):
+                await collector.send(*whole_order("b"))
+        await collector.send(*whole_order("b"))
+        await signalling.turn()
+        assert accounted(collector)[2].sum() == 2 * 4
+        kept, anew = accounted(collector), await accounted_again(collector)
+        assert all((one == other).all() for one, other in zip(kept, anew, strict=True))
+
+
 async def test_a_far_future_event_costs_nothing_turn_after_turn(tmp_path: Path) -> None:
     async with running(live.settings(tmp_path, signals_seconds=FAR), Clock(START + HOUR)) as collector:
         signalling = collector.service.signalling

@@ -20,7 +20,8 @@ def flow(departures: np.ndarray) -> Flow:
     left = np.zeros(time.shape, dtype=np.int64)
     left[0, :, 2] = departures
     ahead = np.zeros((1, HOURS), dtype=np.int64)
-    return Flow(time, time[:, 0], left, time.sum(axis=2), ahead, np.arange(HOURS) % WEEK_H)
+    spent = time.sum(axis=2)
+    return Flow(time, time[:, 0], left, spent, ahead, np.arange(HOURS) % WEEK_H, spent.astype(np.int64))
 
 
 def limits(departures: np.ndarray, *, queues: bool = False) -> np.ndarray:

@@ -49,7 +49,9 @@ def flow(*departures: np.ndarray) -> Flow:
     exposed[:, :, 1] = 50
     left[:, 0, 1] = departures
     ahead = np.zeros((len(departures), HOURS), dtype=np.int64)
-    return Flow(exposed, 0 * exposed[:, 0], left, exposed.sum(axis=2), ahead, np.arange(HOURS) % WEEK_H)
+    spent = exposed.sum(axis=2)
+    slot, there = np.arange(HOURS) % WEEK_H, spent.astype(np.int64)
+    return Flow(exposed, 0 * exposed[:, 0], left, spent, ahead, slot, there)
 
 
 @pytest.mark.parametrize("chance", [0.5, 0.1, 0.03, 1e-6])
@@ -185,6 +187,7 @@ def test_all_orders_of_a_stage_are_watched_once_one_has_left() -> None:
         np.concatenate([one.spent] * 2, axis=1),
         one.ahead,
         one.slot,
+        np.concatenate([one.there] * 2, axis=1),
     )
     found = calibrate(both, WEEK, np.ones((2, HOURS)), Even(), queues=False)  # type: ignore[arg-type]
     assert np.isfinite(found[0]).tolist() == np.isfinite(found[1]).tolist() == [[True, False], [False, False]]
@@ -202,6 +205,7 @@ def test_a_segment_is_watched_from_a_hundred_departures_on() -> None:
             np.concatenate([one.spent] * 2, axis=1),
             one.ahead,
             one.slot,
+            np.concatenate([one.there] * 2, axis=1),
         )
         found = calibrate(both, WEEK, np.ones((1, HOURS)), Even(), queues=False)  # type: ignore[arg-type]
         assert np.isfinite(found[:, 0, 1]).tolist() == [watched] * 2

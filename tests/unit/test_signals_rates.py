@@ -23,14 +23,16 @@ def stages(times: list[np.ndarray], departures: list[np.ndarray], **more: object
     """Return the flow of some stages without segments, in which as many are inside when an hour begins as during it."""
     time, left = np.stack(times)[:, np.newaxis], np.stack(departures)[:, np.newaxis]
     parts = {"ahead": np.zeros((len(times), time.shape[-1]), dtype=np.int64)} | more
-    slot = SLOT[: time.shape[-1]]
-    return Flow(exposed=time, began=time[:, 0], departures=left, spent=time.sum(axis=2), slot=slot, **parts)  # type: ignore[arg-type]
+    slot, spent = SLOT[: time.shape[-1]], time.sum(axis=2)
+    there = np.ceil(spent).astype(np.int64)
+    return Flow(exposed=time, began=time[:, 0], departures=left, spent=spent, slot=slot, there=there, **parts)  # type: ignore[arg-type]
 
 
 def segments(exposed: np.ndarray, departures: np.ndarray) -> Flow:
     """Return the flow of one stage with segments [1, G, AGES, n]."""
     ahead = np.zeros((1, HOURS), dtype=np.int64)
-    return Flow(exposed, exposed[:, 0], departures, exposed.sum(axis=2), ahead, SLOT)
+    spent = exposed.sum(axis=2)
+    return Flow(exposed, exposed[:, 0], departures, spent, ahead, SLOT, np.ceil(spent).astype(np.int64))
 
 
 def spread(values: np.ndarray) -> np.ndarray:
@@ -199,6 +201,21 @@ def test_short_visits_are_no_crowd() -> None:
     rates = fit_rates(replace(one, began=began))
     assert rates.capacity.tolist() == [np.inf]
     assert rates.age[0, 0, 0] == pytest.approx(2, rel=0.1)
+
+
+def test_one_that_is_stuck_in_a_stage_of_seconds_is_one_order() -> None:
+    """Four an hour leave within half a minute: one that stays for half an hour is no sixty that should have left."""
+    rng = np.random.default_rng(20)
+    came = rng.poisson(4, HOURS)
+    time, left = np.zeros((2, AGES, HOURS))
+    time[0], left[0] = rng.gamma(np.maximum(came, 1e-9), 1 / 120), came
+    one = flow(time, left.astype(np.int64))
+    rates = fit_rates(replace(one, began=np.zeros((1, AGES, HOURS)), there=came[np.newaxis, np.newaxis]))
+    assert rates.age[0, 0, 0] == pytest.approx(120, rel=0.1)
+    stuck = np.zeros((AGES, HOURS))
+    stuck[0, 100] = 0.5
+    alone = replace(flow(stuck, left.astype(np.int64)), began=np.zeros((1, AGES, HOURS)))
+    assert rates.expected(alone)[0, 0, 100] == pytest.approx(3)
 
 
 def test_hours_that_differ_by_chance_alone_are_drawn_together() -> None:

@@ -25,9 +25,9 @@ def alike(inside: list[dict[int, float]], left: list[dict[int, int]], hours: int
             exposed[0, segment, age] = value
         for age, count in gone.items():
             departures[0, segment, age] = count
-    return Flow(
-        exposed, exposed[:, 0], departures, exposed.sum(axis=2), np.full((1, hours), ahead), np.arange(hours) % WEEK_H
-    )
+    spent, slot = exposed.sum(axis=2), np.arange(hours) % WEEK_H
+    there = np.ceil(spent).astype(np.int64)
+    return Flow(exposed, exposed[:, 0], departures, spent, np.full((1, hours), ahead), slot, there)
 
 
 def test_where_all_hours_are_alike_the_rate_is_departures_over_order_hours() -> None:
@@ -85,6 +85,7 @@ def test_a_segment_is_drawn_towards_all_in_its_level_and_then_in_each_age() -> N
         exposed.sum(axis=2),
         np.zeros((1, hours), dtype=np.int64),
         np.arange(hours) % WEEK_H,
+        np.full((1, 2, hours), 40),
     )
     rates = fit_rates(flow)
     assert rates.age[0, 0, :2] == pytest.approx([0.1, 0.1])
@@ -157,9 +158,8 @@ def test_a_queue_is_held_by_all_of_the_work_after_it_not_by_that_on_a_segment() 
     plain = np.ones((2, AHEAD)), np.full((2, AHEAD - 1), np.inf)
     rates = Rates(age, np.ones((2, 2, WEEK_H)), *plain, np.array([3.0, np.inf]), np.full(2, np.inf))
     ahead = np.array([[2, 3], [0, 0]])
-    flow = Flow(
-        exposed, exposed[:, 0], exposed.astype(np.int64), exposed.sum(axis=2), ahead, np.array([0, 1]), ((0, 1),)
-    )
+    spent, there = exposed.sum(axis=2), np.full((2, 2, 2), 10)
+    flow = Flow(exposed, exposed[:, 0], exposed.astype(np.int64), spent, ahead, np.array([0, 1]), there, ((0, 1),))
     found = rates.expected(flow)
     assert found[0] == pytest.approx(np.array([[10.0, 2.4], [4.0, 0.96]]))
     assert found[1] == pytest.approx(np.array([[2.0, 2.0], [1.5, 1.5]]))
@@ -216,7 +216,7 @@ def test_departures_expected_are_rates_times_who_is_inside_times_the_hour_s_fact
     began = np.zeros((1, AGES, 3))
     began[0, 0], began[0, 1] = 30.0, 5.0
     spent, ahead, slots = exposed.sum(axis=2), np.array([[0, 1, 9]]), np.array([4, 5, 5])
-    flow = Flow(exposed, began, exposed.astype(np.int64), spent, ahead, slots)
+    flow = Flow(exposed, began, exposed.astype(np.int64), spent, ahead, slots, np.full((1, 2, 3), 30))
     load, through = 4.0, 3 / 5  # a load of four, of 30 and 5 orders at the hour's begin, passes a capacity of three
     assert rates.crowded
     assert not replace(rates, capacity=np.array([np.inf])).crowded

@@ -5,6 +5,7 @@ Each has an account in memory; two of them would tell two truths. SQLite has one
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from services.bus import Database
 
 _LOCK: Final = 0x7369676E616C73  # any number that only this lock has in PostgreSQL
+_PATIENCE_S: Final = 5.0
 
 
 class Leadership:
@@ -32,8 +34,10 @@ class Leadership:
         if self.database.embedded:
             return True
         if self._connection is not None:
+            # A time-out is an OSError: over a wire that was cut, an answer is waited for without an end.
             with contextlib.suppress(DBAPIError, OSError):
-                await self._connection.execute(text("SELECT 1"))
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._connection.execute(text("SELECT 1"))
                 return True
             await self.close()
         async with contextlib.AsyncExitStack() as tried:

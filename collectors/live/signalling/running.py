@@ -74,6 +74,7 @@ class Signalling:
         self._alone, self._reading = asyncio.Lock(), asyncio.Lock()
         # The period decided last, whether or not there is a reference fitted to it: only a decision replaces it.
         self.decided: tuple[int, int] | None = None
+        self._too_old: tuple[int, int] | None = None  # one of which has been said that it is
 
     @property
     def muted(self) -> tuple[tuple[int, int], ...]:
@@ -188,7 +189,11 @@ class Signalling:
 
     async def _take_the_lead(self) -> None:
         LOG.info("this collector tells the signals; it begins their account anew, from all that is stored")
-        await self.database.write(self._begin)
+        try:
+            await self.database.write(self._begin)
+        except BaseException:
+            self.tracker.end()  # its generation was not committed, perhaps, and may be another's next
+            raise
         self.leads = True
 
     async def _begin(self, connection: AsyncConnection) -> None:
@@ -255,7 +260,14 @@ class Signalling:
             period, why = first_period(self.account.ledger, within_us, now), FIRST_REASON
             if period is not None and self.account.changed_from < period[1]:
                 return  # it still comes in, and would be frozen unfinished
-        if period is None or period[0] < self.account.known_from:
+        if period is None:
+            return
+        if period[0] < self.account.known_from:
+            if self._too_old != period:
+                self._too_old = period
+                LOG.warning(
+                    "no reference: what happened from %s on is not counted any more; decide anew", shown(period[0])
+                )
             return
         try:
             await self._fit(*period, why)
