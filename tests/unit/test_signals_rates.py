@@ -94,6 +94,31 @@ def test_where_a_fixed_number_is_served_a_crowd_is_no_slow_down() -> None:
     assert rates.expected(crowd).mean() == pytest.approx(3.0, rel=0.15)
 
 
+@pytest.mark.parametrize("times", [2**-0.5, 1.0, 2**0.5])
+def test_the_capacity_that_holds_a_crowd_up_is_found(times: float) -> None:
+    """Of a load L, L / sqrt(1 + (L / capacity)^2) leave: the capacity, set against the mean load, is found to a tenth."""
+    rng = np.random.default_rng(21)
+    wip = _days(rng, 10, 400)
+    load = 0.02 * wip
+    capacity = times * load.mean()
+    time = spread(wip)
+    left = rng.poisson(time / wip * load / np.sqrt(1 + (load / capacity) ** 2))
+    rates = fit_rates(flow(time, left))
+    assert rates.capacity[0] == pytest.approx(capacity, rel=0.1)
+    assert rates.age[0, 0, :4] == pytest.approx(np.full(4, 0.02), rel=0.1)
+
+
+def test_one_stage_that_holds_orders_up_makes_a_crowded_house() -> None:
+    rng = np.random.default_rng(22)
+    wip = _days(rng, 10, 41)
+    queue, left = _served(3.0, wip, 23)
+    alone = spread(wip)
+    rates = fit_rates(stages([alone, queue], [rng.poisson(0.05 * alone), left]))
+    assert np.isfinite(rates.capacity).tolist() == [False, True]
+    assert rates.crowded
+    assert not fit_rates(flow(alone, rng.poisson(0.05 * alone))).crowded
+
+
 def test_where_orders_move_independently_a_crowd_leaves_faster() -> None:
     """Fitted on 10 to 40 inside, no capacity is found, and 80 inside are expected to leave twice as fast as 40."""
     rng = np.random.default_rng(7)
