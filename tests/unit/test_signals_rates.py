@@ -96,7 +96,7 @@ def test_where_a_fixed_number_is_served_a_crowd_is_no_slow_down() -> None:
 
 @pytest.mark.parametrize("times", [2**-0.5, 1.0, 2**0.5])
 def test_the_capacity_that_holds_a_crowd_up_is_found(times: float) -> None:
-    """Of a load L, L / sqrt(1 + (L / capacity)^2) leave: the capacity, set against the mean load, is found to a tenth."""
+    """Of a load L, L / sqrt(1 + (L / capacity)^2) leave: the capacity, by the mean load, is found to a tenth."""
     rng = np.random.default_rng(21)
     wip = _days(rng, 10, 400)
     load = 0.02 * wip
