@@ -19,6 +19,7 @@ from alerts.rules import (
     silence,
     sources,
     stages,
+    vendor,
     watchers,
 )
 from alerts.settings import default_settings
@@ -37,6 +38,7 @@ MODULES: Final = (
     sources,
     bus,
     broker,
+    vendor,
     pricing,
     processes,
     scrapes,

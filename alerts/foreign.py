@@ -23,7 +23,12 @@ FOREIGN: Final = {
         "touchstone_pricing_waiting_requests",
         "touchstone_pricing_oldest_request_age_seconds",
     ),
-    "services/mes/metrics.py": ("touchstone_mes_pricing_fallbacks_total",),
+    "services/mes/metrics.py": (
+        "touchstone_mes_pricing_fallbacks_total",
+        "touchstone_mes_vendor_calls_owed",
+        "touchstone_mes_vendor_calls_oldest_seconds",
+        "touchstone_mes_vendor_feed_age_seconds",
+    ),
     "prometheus_client's ProcessCollector, which instrumentation registers": (
         "process_start_time_seconds",
         "process_cpu_seconds_total",

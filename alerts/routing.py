@@ -25,7 +25,7 @@ _DOWN: Final = 'alertname="ServiceDown"'
 CAUSES: Final[dict[Cause, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     Cause.MAINTENANCE: (('alertname="Maintenance"',), ()),
     Cause.SAME_JOB: ((_DOWN,), ("job",)),
-    Cause.MES: ((_DOWN, 'job="mes"'), ()),
+    Cause.MES: (('alertname=~"ServiceDown|VendorSilent"', 'job="mes"'), ()),
     Cause.BROKER: (('alertname=~"ServiceDown|BrokerAlarm"', 'job="rabbitmq"'), ()),
     Cause.COLLECTOR: ((_DOWN, 'job="collector"'), ()),
     Cause.PRICING: ((_DOWN, 'job="pricing"'), ()),

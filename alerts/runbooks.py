@@ -32,7 +32,7 @@ _END: Final = "<!-- {}: to here -->\n"
 _MUTED: Final = {
     Cause.MAINTENANCE: "a [maintenance window](maintenance.md) is open",
     Cause.SAME_JOB: "its own job is [down](service-down.md)",
-    Cause.MES: "the MES is [down](service-down.md)",
+    Cause.MES: "the MES is [down](service-down.md) or [silent](vendor-silent.md)",
     Cause.OWNER: "the service that owns the stage is [down](service-down.md)",
     Cause.BROKER: "the broker is [down](service-down.md) or [raised an alarm](broker-alarm.md)",
     Cause.COLLECTOR: "the collector is [down](service-down.md)",

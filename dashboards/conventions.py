@@ -68,3 +68,6 @@ PRICING_OLDEST: Final = "touchstone_pricing_oldest_request_age_seconds"
 
 # services/mes
 MES_FALLBACKS: Final = "touchstone_mes_pricing_fallbacks_total"
+MES_VENDOR_OWED: Final = "touchstone_mes_vendor_calls_owed"
+MES_VENDOR_OLDEST: Final = "touchstone_mes_vendor_calls_oldest_seconds"
+MES_VENDOR_FEED_AGE: Final = "touchstone_mes_vendor_feed_age_seconds"

@@ -39,7 +39,9 @@ from services.bus import metrics as bus_metrics
 from services.bus.held import Waiting
 from services.bus.outbox import Backlog
 from services.bus.watch import Seen
-from services.mes.metrics import Cause, fallbacks
+from services.mes.metrics import Cause, VendorGauges, fallbacks
+from services.mes.store import Owed
+from services.mes.watch import Seen as SeenOfVendor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
     from collectors.live.signalling.running import Signalling
     from collectors.promise import PromiseFile
+    from services.mes.watch import Watch
 
 SERVICES: Final = ("shop", "crm", "mes", "pricing")
 JOBS: Final = (*SERVICES, "collector")
@@ -123,6 +126,8 @@ class House:
         self.spans.register(self.registries["shop"])
         self.pricing = PricingMetrics(self.registries["pricing"])
         self.fallbacks = fallbacks(self.registries["mes"])
+        self.vendor = SimpleNamespace(seen=None)
+        self.registries["mes"].register(VendorGauges(cast("Watch", self.vendor)))
         self.buses = {name: self._bus(name) for name in SERVICES}
         codebook = Codebook(self.promise)
         self.metrics = Metrics(codebook, self.registries["collector"])
@@ -148,6 +153,9 @@ class House:
                 self._carry(self.buses[name])
         self.spans.ended.inc(9)
         self.spans.delivered.inc(8)
+        now = now_us()
+        owed = Owed(0, None) if self.well else Owed(3, now - 900 * SECOND)
+        self.vendor.seen = SeenOfVendor(now, owed, now - (1 if self.well else 950) * SECOND)
         self._price()
         self._collect(tick)
 

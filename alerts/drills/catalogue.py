@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from alerts.drills import broker, disagreeing, events, messages, processes, silences, stages, watching
+from alerts.drills import broker, disagreeing, events, messages, processes, silences, stages, vendor, watching
 from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from alerts.drills.model import Drill
 
-MODULES: Final = (watching, processes, messages, disagreeing, events, silences, stages, broker)
+MODULES: Final = (watching, processes, messages, disagreeing, events, silences, stages, broker, vendor)
 DRILLS: Final[dict[str, Drill]] = {drill.name: drill for module in MODULES for drill in module.DRILLS}
 QUICK: Final = tuple(drill for drill in DRILLS.values() if drill.quick)
 

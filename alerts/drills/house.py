@@ -52,7 +52,7 @@ class House:
     @classmethod
     async def open(cls, run: Run, **more: Any) -> House:
         """Start one, scraped from now on, its loops hurried at every step. ``more``: what its plan holds besides."""
-        ports = {name: run.parts.free_port() for name in (*SERVICES, "issuer", "page")}
+        ports = {name: run.parts.free_port() for name in (*SERVICES, "issuer", "page", "vendor")}
         page = httpx.AsyncClient(base_url=f"http://{HOST}:{ports['page']}", trust_env=False, timeout=PATIENCE_S)
         house = cls(run, ports, more, await run.stack.enter_async_context(page))
         run.stack.callback(house.end)

@@ -37,7 +37,7 @@ def build(promise: PromiseFile) -> Dashboard:
         variables.labels("route", "Route", f'{REQUESTS}_count{{job="mes"}}'),
     ]
     about = "The benches and who is at them, the stages that the MES owns, and how its interface answers."
-    rows = [_benches(), row(11, (24, _pieces())), _stages(promise), _interface()]
+    rows = [_benches(), row(11, (24, _pieces())), _stages(promise), _interface(), _vendor()]
     return board(names.MES, "MES and operators", about, chosen, rows)
 
 
@@ -136,5 +136,30 @@ def _interface() -> Row:
                 )
             ],
             Look("s", ((None, GOOD), (1, BAD)), least=0),
+        ),
+    )
+
+
+def _vendor() -> Row:
+    return even(
+        8,
+        panels.lines(
+            10,
+            "Without an answer of the vendor",
+            "How long ago the vendor's system last let the adapter read its journal, which is asked for all the time,"
+            " and how long the oldest call has been owed to it. Both are a few seconds when all is well.",
+            [
+                metric(f"min by (job) ({names.MES_VENDOR_FEED_AGE})", "journal"),
+                metric(f"max by (job) ({names.MES_VENDOR_OLDEST})", "oldest call", ref="B"),
+            ],
+            Look("s", ((None, GOOD), (300, BAD)), least=0),
+        ),
+        panels.lines(
+            11,
+            "Calls owed to the vendor",
+            "Orders to take, to release, to withdraw or to quote again, which the vendor has not answered yet. What it"
+            " refused for good is not among them.",
+            [metric(f"max by (job) ({names.MES_VENDOR_OWED})", "owed")],
+            Look("short", decimals=0, least=0),
         ),
     )

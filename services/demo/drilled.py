@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from fastapi import FastAPI
+
+from instrumentation import FASTAPI_TELEMETRY
+from instrumentation.problems import install
 from pricing.workers import app as pricing_app
 from pricing.workers import store as pricing_store
 from services.auth import DemoIssuer
@@ -19,6 +23,9 @@ from services.bus.message import read
 from services.crm import app as crm_app
 from services.demo.house import CLIENT, House
 from services.mes import app as mes_app
+from services.mes.vendor.v1 import v1
+from services.mes.vendor.v2 import v2
+from services.resilience.client import Unreachable
 from services.shop import app as shop_app
 
 if TYPE_CHECKING:
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 
     from services.bus import Bus, Outgoing
     from services.bus.transport import Receive
+    from services.mes.settings import Settings as MesSettings
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -97,10 +105,15 @@ def _first(body: bytes) -> bool:
 
 @dataclass
 class DrilledHouse(House):
-    """The demo's house by another clock. ``workers``: how many pricing workers there are."""
+    """The demo's house by another clock. ``workers``: how many pricing workers there are.
+
+    ``vendor_apart``: the adapter looks for the vendor's API at a port of its own, where whoever opens the house serves
+    it (``vendor_app``), and can leave off.
+    """
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     workers: int = 1
+    vendor_apart: bool = False
 
     def __post_init__(self) -> None:
         """Put the services together."""
@@ -112,6 +125,19 @@ class DrilledHouse(House):
         self.mes = mes_app.create_service(self._mes(), self.transport, self.clock, auth=self.auth())
         settings = self._pricing().model_copy(update={"workers": self.workers})
         self.pricing = pricing_app.create_service(settings, self.transport, self.clock, auth=self.auth())
+
+    def _mes(self) -> MesSettings:
+        settings = super()._mes()
+        return settings.model_copy(update={"vendor_url": self.address("vendor")}) if self.vendor_apart else settings
+
+    def vendor_app(self) -> FastAPI:
+        """Return the vendor's API alone."""
+        app = FastAPI(telemetry=FASTAPI_TELEMETRY)
+        app.state.vendor = self.mes.front
+        install(app)
+        for version in (v1, v2):
+            app.include_router(version)
+        return app
 
     @property
     def buses(self) -> dict[str, Bus]:
@@ -125,12 +151,16 @@ class DrilledHouse(House):
                 break
         for bus in self.buses.values():
             await bus.watch.look()
+        await self.mes.watch.look()
         tools = self.pricing.tools
         tools.metrics.see(await tools.read(pricing_store.queues), tools.now())
 
     async def _round(self) -> bool:
         """Let every loop do what is due; return whether there was anything."""
-        busy = [await _until_idle(step) for step in self.mes.background.steps.values()]
+        busy = []
+        for step in self.mes.background.steps.values():
+            with contextlib.suppress(Unreachable):
+                busy.append(await _until_idle(step))
         for bus in self.buses.values():
             with contextlib.suppress(ConnectionError):
                 busy.append(await _until_idle(bus.relay.once))

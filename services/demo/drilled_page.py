@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import random
@@ -60,6 +61,7 @@ class Page:
     bugs: dict[str, Any] = field(default_factory=dict)
     labels: Counter | None = None
     crowding: list[asyncio.Task[httpx.Response]] = field(default_factory=list)
+    listening: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     def routes(self) -> APIRouter:
         """Return every deed: POST, with what it takes as query parameters."""
@@ -75,7 +77,8 @@ class Page:
         return (self.order, self.crowd, self.visit, self.upload)
 
     def _faults(self) -> tuple[Callable[..., Any], ...]:
-        return (self.wire_up, self.bug, self.replay, self.revive, self.lie, self.workers, self.label_ids)
+        broken = (self.wire_up, self.bug, self.lie, self.workers, self.vendor, self.label_ids)
+        return (*broken, self.replay, self.revive)
 
     async def hurry(self) -> None:
         """Let the loops of all services catch up with the clock."""
@@ -206,6 +209,14 @@ class Page:
             else:
                 await worker.stop()
 
+    async def vendor(self, *, on: bool) -> None:
+        """Serve the vendor's API at its own port, or leave off: connections are refused, and the adapter lives."""
+        if on:
+            server = running(self.house.vendor_app(), HOST, self.house.ports["vendor"])
+            await self.listening.enter_async_context(server)
+        else:
+            await self.listening.aclose()
+
     async def label_ids(self, orders: int) -> None:
         """Serve so many orders with a release of the shop that has put the order into a label of a counter."""
         registry = self.house.shop.telemetry.registry
@@ -233,13 +244,16 @@ async def serve(plan: dict[str, Any]) -> None:
         bench=1_000,
         clock=clock,
         workers=plan.get("workers", 1),
+        vendor_apart=plan.get("vendor_apart", False),
     )
     page = Page(house, wire)
     app = FastAPI(telemetry=FASTAPI_TELEMETRY)
     app.include_router(page.routes())
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-    async with house.open(), running(app, HOST, plan["ports"]["page"]):
+    async with house.open(), page.listening, running(app, HOST, plan["ports"]["page"]):
+        if house.vendor_apart:
+            await page.vendor(on=True)
         await told.wait()
         await asyncio.gather(*page.crowding, return_exceptions=True)
         if page.customer is not None:

@@ -14,7 +14,7 @@ from instrumentation.problems import ProblemError, responses
 from services.auth.gates import require
 from services.auth.people import Person, Role
 from services.mes import documents, store
-from services.mes.model import moment_of
+from services.mes.model import micros, moment_of
 from services.mes.vendor.access import LARGEST, problem
 from services.mes.vendor.distribution import Operator
 from services.mes.vendor.model import Step, VendorRefusal
@@ -186,7 +186,9 @@ async def get_vendor_calls(
 )
 async def post_retry(request: Request, number: Annotated[int, Path(ge=0, le=LARGEST)]) -> None:
     """Ask the vendor once more, after whatever was wrong has been mended."""
-    if not await service_of(request).database.write(lambda connection: store.reopen_call(connection, number)):
+    service = service_of(request)
+    now = micros(service.clock())
+    if not await service.database.write(lambda connection: store.reopen_call(connection, number, now)):
         raise ProblemError(HTTPStatus.NOT_FOUND, f"no refused call has the number {number}")
 
 

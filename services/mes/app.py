@@ -29,7 +29,7 @@ from services.mes.background import Background
 from services.mes.calling import Caller
 from services.mes.following import Follower
 from services.mes.handlers import COMMANDS, HANDLERS, bound
-from services.mes.metrics import fallbacks
+from services.mes.metrics import VendorGauges, fallbacks
 from services.mes.pages import pages
 from services.mes.vendor.access import Front
 from services.mes.vendor.calculation import Calculation, Terms
@@ -38,6 +38,7 @@ from services.mes.vendor.orders import Orders
 from services.mes.vendor.v1 import describe_v1, v1
 from services.mes.vendor.v2 import v2
 from services.mes.vendor.workshop import Workshop
+from services.mes.watch import LOOK_EVERY_S, Watch
 from services.resilience import serving
 from services.resilience.client import Client
 
@@ -75,7 +76,9 @@ class Service:
     asking: Asking
     caller: Caller
     follower: Follower
+    watch: Watch
     background: Background
+    looking: Background
     clock: Callable[[], datetime]
     closing: Sequence[Callable[[], Awaitable[None]]]
     started: bool = False
@@ -89,12 +92,15 @@ class Service:
             await self.workshop.hire([_hired(one) for one in self.settings.operators])
             await self.bus.start(relay=self.settings.relay)
             self.asking.listen()
+            self.follower.begin()
             if self.settings.tasks:
                 self.background.start()
+                self.looking.start()
         self.started = True
 
     async def stop(self) -> None:
         """Let go of everything; what was answered is stored already."""
+        await self.looking.stop()
         await self.background.stop()
         await self.bus.stop()
         for close in self.closing:
@@ -154,7 +160,9 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
     models = None if settings.models is None else create_store(settings.models)
     vendor = Vendor(calls, settings.vendor_api, models)
     caller = Caller(database, bus, vendor, clock=clock, chance=chance, entering=entering)
-    follower = Follower(database, bus, vendor, entering)
+    follower = Follower(database, bus, vendor, clock, entering)
+    sight = Watch(database, follower, clock)
+    telemetry.registry.register(VendorGauges(sight))
     terms = Terms(settings.pricing_seconds, settings.quote_valid, settings.vendor_largest_model_bytes)
     calculation = Calculation(database, clock, terms)
     steps = {
@@ -177,7 +185,9 @@ def create_service(  # noqa: PLR0913 - the composition root; whoever composes na
         asking=asking,
         caller=caller,
         follower=follower,
+        watch=sight,
         background=Background(steps, settings.poll_seconds),
+        looking=Background({"looking": sight.look}, LOOK_EVERY_S),
         clock=clock,
         closing=[vendor.close, client.aclose, *([transport.close] if own else [])],
     )

@@ -63,7 +63,7 @@ class Asking:
         model = order.facts.model
         if not self.by_workers or order.decided or model is None or not _SHA256.fullmatch(model):
             order.submitted, order.by_workers = True, False
-            await store.owe(connection, call)
+            await self.owe(connection, call)
         else:
             await self._ask(connection, order, call.key, model)
 
@@ -78,6 +78,10 @@ class Asking:
 
     def _now(self) -> int:
         return micros(self.clock())
+
+    async def owe(self, connection: AsyncConnection, call: Call) -> None:
+        """Owe a call to the vendor from now on."""
+        await store.owe(connection, call, self._now())
 
     async def drop(self, connection: AsyncConnection, order: Order) -> None:
         """Await no price any more."""
@@ -121,7 +125,7 @@ class Asking:
         await self._say(connection, order, Status.PRICE_CALCULATED, said.done_at, **told)
         given = Given(price, to_the_millisecond(said.valid_until))
         await pricings.settle(connection, pricing.request, PricingState.PRICED, given)
-        await _owe(connection, order, pricing, given.document() | {"found": found})
+        await self._give(connection, order, pricing, given.document() | {"found": found})
         await store.save_order(connection, order)
 
     async def refused(self, connection: AsyncConnection, order_id: str, said: PriceRefused) -> None:
@@ -150,9 +154,16 @@ class Asking:
 
     async def _fall_back(self, connection: AsyncConnection, order: Order, pricing: Pricing, cause: Cause) -> None:
         await pricings.settle(connection, pricing.request, PricingState.VENDOR)
-        await _owe(connection, order, pricing, {})
+        await self._give(connection, order, pricing, {})
         order.by_workers = False
         self.fallbacks.labels(cause.value).inc()
+
+    async def _give(self, connection: AsyncConnection, order: Order, pricing: Pricing, given: dict[str, Any]) -> None:
+        """Owe the vendor the order, or, where it has that already, the model that is priced now."""
+        kind = CallKind.REQUOTE if order.submitted else CallKind.SUBMIT
+        payload = {"model": pricing.model} if order.submitted else order.facts.document()
+        order.submitted = True
+        await self.owe(connection, Call(pricing.request, order.id, kind, payload | given))
 
     def listen(self) -> None:
         """Begin to hear the workers."""
@@ -185,11 +196,3 @@ async def _awaiting(connection: AsyncConnection, order_id: str, request: str) ->
     order = await store.find_order(connection, order_id, lock=True)
     pricing = await pricings.awaited(connection, order_id)
     return order, pricing if pricing is not None and pricing.request == request else None
-
-
-async def _owe(connection: AsyncConnection, order: Order, pricing: Pricing, given: dict[str, Any]) -> None:
-    """Owe the vendor the order, or, where it has that already, the model that is priced now."""
-    kind = CallKind.REQUOTE if order.submitted else CallKind.SUBMIT
-    payload = {"model": pricing.model} if order.submitted else order.facts.document()
-    order.submitted = True
-    await store.owe(connection, Call(pricing.request, order.id, kind, payload | given))

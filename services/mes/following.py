@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from services.contract import Status
 from services.mes import pricings, store
+from services.mes.model import micros
 from services.mes.saying import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,16 +28,28 @@ PRICES: Final = frozenset({Status.PRICE_CALCULATING, Status.PRICE_FAILED, Status
 
 
 class Follower:
-    """Publishes what the vendor's journal says, exactly once."""
+    """Publishes what the vendor's journal says, exactly once.
 
-    def __init__(self, database: Database, bus: Bus, vendor: Vendor, entering: Entering) -> None:
-        self.database, self.bus, self.vendor, self.entering = database, bus, vendor, entering
+    ``read_at``: when the vendor last let this process read it, or since when that is tried, microseconds since 1970.
+    """
+
+    def __init__(
+        self, database: Database, bus: Bus, vendor: Vendor, clock: Callable[[], datetime], entering: Entering
+    ) -> None:
+        self.database, self.bus, self.vendor, self.clock, self.entering = database, bus, vendor, clock, entering
+        self.read_at = 0
+
+    def begin(self) -> None:
+        """Count from now on how long the journal could not be read."""
+        self.read_at = micros(self.clock())
 
     async def step(self) -> bool:
         """Publish the next lines; return whether there may be more at once. Raises Unreachable or Refused."""
         async with self.database.reading() as connection:
             last = await store.feed_position(connection)
+        now = micros(self.clock())
         changes = await self.vendor.changes(last, PAGE)
+        self.read_at = max(self.read_at, now)
         if changes:
             await self.database.write(partial(self._publish, last, changes))
         return len(changes) == PAGE

@@ -63,11 +63,11 @@ async def _react(asking: Asking, connection: AsyncConnection, order: Order, call
     elif call.kind == CallKind.RELEASE:
         await asking.decided(connection, order)
         order.submitted = True
-        await store.owe(connection, call)
+        await asking.owe(connection, call)
     else:
         await asking.drop(connection, order)
         if order.submitted:
-            await store.owe(connection, call)
+            await asking.owe(connection, call)
 
 
 async def order_requote(asking: Asking, connection: AsyncConnection, message: Message) -> None:

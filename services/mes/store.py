@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 
 from services.columns import inserting
 from services.contract import OrderFacts, Status
@@ -23,6 +23,13 @@ _SHOWN: Final = (*_CALL, calls.c.due_at, calls.c.failure, calls.c.done_at, calls
 
 
 _OWED: Final = calls.c.done_at.is_(None)
+
+
+class Owed(NamedTuple):
+    """How many calls are owed to the vendor, and since when the oldest is, None where there is none."""
+
+    calls: int
+    oldest: int | None
 
 
 async def lock_order(connection: AsyncConnection, key: str, facts: OrderFacts, traceparent: str | None) -> Order:
@@ -74,8 +81,8 @@ async def beliefs_after(connection: AsyncConnection, order: str, limit: int) -> 
     return [(order.id, order.belief) for order in found if order.belief is not None]
 
 
-async def owe(connection: AsyncConnection, call: Call) -> None:
-    """Note a call to be made at once; one with the same key is there already and stays as it is."""
+async def owe(connection: AsyncConnection, call: Call, now: int) -> None:
+    """Note a call to be made at once, owed since now; one with the same key is there already and stays as it is."""
     row = {
         "key": call.key,
         "order_id": call.order,
@@ -83,6 +90,7 @@ async def owe(connection: AsyncConnection, call: Call) -> None:
         "payload": orjson.dumps(call.payload).decode(),
         "due_at": 0,
         "refused": False,
+        "owed_at": now,
     }
     await connection.execute(inserting(connection, calls).on_conflict_do_nothing(), row)
 
@@ -90,6 +98,12 @@ async def owe(connection: AsyncConnection, call: Call) -> None:
 async def owed_for(connection: AsyncConnection, key: str) -> bool:
     """Whether a call of this key is, or was, owed."""
     return await connection.scalar(select(calls.c.number).where(calls.c.key == key)) is not None
+
+
+async def owed(connection: AsyncConnection) -> Owed:
+    """Return what is owed to the vendor now."""
+    row = (await connection.execute(select(func.count(), func.min(calls.c.owed_at)).where(_OWED))).one()
+    return Owed(*row)
 
 
 def _due(now: int) -> tuple[ColumnElement[bool], ...]:
@@ -150,9 +164,9 @@ async def close_call(connection: AsyncConnection, number: int, now: int, refusal
     return result.rowcount > 0
 
 
-async def reopen_call(connection: AsyncConnection, number: int) -> bool:
-    """Make a refused call due again; return whether there was such a one."""
-    again = {"done_at": None, "refused": False, "due_at": 0, "attempts": 0}
+async def reopen_call(connection: AsyncConnection, number: int, now: int) -> bool:
+    """Make a refused call due again, owed since now; return whether there was such a one."""
+    again = {"done_at": None, "refused": False, "due_at": 0, "attempts": 0, "owed_at": now}
     chosen = (calls.c.number == number) & calls.c.refused
     return (await connection.execute(update(calls).where(chosen).values(again))).rowcount > 0
 

@@ -54,6 +54,7 @@ pricings = Table(
     Index("adapter_pricings_late", "heard_at", sqlite_where=ASKED, postgresql_where=ASKED),
 )
 
+# `owed_at`: since when a call is owed; of those from before this was noted nobody knows it.
 calls = Table(
     "adapter_calls",
     metadata,
@@ -67,6 +68,7 @@ calls = Table(
     Column("failure", Text),
     Column("done_at", BigInteger),
     Column("refused", Boolean, nullable=False),
+    Column("owed_at", BigInteger),
     Index("adapter_calls_due", "due_at", sqlite_where=_OWED, postgresql_where=_OWED),
     Index("adapter_calls_order", "order_id", "number", sqlite_where=_OWED, postgresql_where=_OWED),
 )

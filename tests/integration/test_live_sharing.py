@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 FAR: Final = 1e9
 LEADER: Final = "touchstone_signals_leader"
 LAST_RUN: Final = "touchstone_signals_last_run_timestamp_seconds"
-# Cuts the connection that holds the lock, in this database only.
+# Cuts the connection that holds the lock, in this database only, and waits until it is gone.
 CUT: Final = """
-    SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    SELECT pg_terminate_backend(pid, 10000) FROM pg_locks JOIN pg_database ON pg_database.oid = database
     WHERE locktype = 'advisory' AND datname = current_database()
 """
 
