@@ -31,7 +31,7 @@ def limits(departures: np.ndarray, *, queues: bool = False) -> np.ndarray:
 
 
 def test_pure_chance_needs_limits_as_wide_as_theory_has_them() -> None:
-    """One in ten hours: one in about exp(h) excursions passes h; half a year has 100, and one in four may page."""
+    """One in ten hours: one in about exp(h) excursions passes h; half a year has 100, and one in seven may page."""
     found = limits(np.random.default_rng(1).poisson(0.1, (1, HOURS)))
     assert 4 < found[0, 0] < 10
 

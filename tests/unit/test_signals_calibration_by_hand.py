@@ -80,7 +80,7 @@ def test_the_share_of_half_years_with_a_page_is_parted_ten_to_one_for_what_tells
     found = _chances(enough, 0.25)
     parts = np.array([[10, 1, 1, 10, 1], [1, 0.3, 0.3, 1, 0.3]])
     assert found == pytest.approx(0.25 * parts / parts.sum())
-    assert (TARGET, TARGET_IN_QUEUES) == (0.25, 0.1)
+    assert (TARGET, TARGET_IN_QUEUES) == (0.15, 0.1)
 
 
 def test_no_limit_is_below_what_a_slow_down_gathers_while_it_must_last() -> None:
