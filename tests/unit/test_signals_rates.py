@@ -108,6 +108,23 @@ def test_the_capacity_that_holds_a_crowd_up_is_found(times: float) -> None:
     assert rates.age[0, 0, :4] == pytest.approx(np.full(4, 0.02), rel=0.1)
 
 
+def test_capacity_hours_and_a_segment_are_told_apart() -> None:
+    """From noon on two fifths get done of what is done before; a third of the orders, a segment, leave half as fast."""
+    rng = np.random.default_rng(24)
+    wip = _days(rng, 10, 400)
+    load, pace = 0.02 * wip, np.where(SLOT % 24 < 12, 1.0, 0.4)
+    held = pace / np.sqrt(1 + (load / load.mean()) ** 2)
+    third = spread(wip / 3)
+    own, rest = rng.poisson(third * 0.012 * held), rng.poisson(2 * third * 0.024 * held)
+    one = segments(np.stack([3 * third, third])[np.newaxis], np.stack([own + rest, own])[np.newaxis])
+    rates = fit_rates(one)
+    slot = rates.slot[0, 0].reshape(7, 24)
+    assert rates.capacity[0] * slot[:, :12].mean() == pytest.approx(load.mean(), rel=0.12)
+    assert slot[:, 12:].mean() / slot[:, :12].mean() == pytest.approx(0.4, rel=0.12)
+    found = rates.expected(one)[0, :, wip > 300]
+    assert found.sum(axis=0) == pytest.approx(one.departures[0, :, :, wip > 300].sum(axis=(0, 2)), rel=0.03)
+
+
 def test_one_stage_that_holds_orders_up_makes_a_crowded_house() -> None:
     rng = np.random.default_rng(22)
     wip = _days(rng, 10, 41)
