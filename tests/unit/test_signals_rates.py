@@ -108,6 +108,21 @@ def test_the_capacity_that_holds_a_crowd_up_is_found(times: float) -> None:
     assert rates.age[0, 0, :4] == pytest.approx(np.full(4, 0.02), rel=0.1)
 
 
+@pytest.mark.parametrize(("times", "found"), [(0.5, 2**0.5), (2.0, 2.0)])
+def test_a_queue_whose_work_is_known_is_held_by_a_capacity_of_its_own_beyond_its_usual_load_only(
+    times: float, found: float
+) -> None:
+    """The work after it says what a smaller one would: the smallest that is looked for is the root of two mean loads."""
+    rng = np.random.default_rng(1)
+    wip = _days(rng, 10, 400)
+    load = 0.02 * wip
+    waiting, working = spread(wip), spread(np.full(HOURS, 3))
+    left = rng.poisson(waiting / wip * load / np.sqrt(1 + (load / (times * load.mean())) ** 2))
+    ahead = np.stack([np.full(HOURS, 3), np.zeros(HOURS, dtype=np.int64)])
+    rates = fit_rates(stages([waiting, working], [left, rng.poisson(working * 0.5)], ahead=ahead, queues=((0, 1),)))
+    assert rates.capacity[0] / (rates.age[0, 0] @ waiting).mean() == pytest.approx(found)
+
+
 def test_capacity_hours_and_a_segment_are_told_apart() -> None:
     """From noon on two fifths get done of what is done before; a third of the orders, a segment, leave half as fast."""
     rng = np.random.default_rng(24)
