@@ -112,7 +112,7 @@ def test_the_capacity_that_holds_a_crowd_up_is_found(times: float) -> None:
 def test_a_queue_whose_work_is_known_is_held_by_a_capacity_of_its_own_beyond_its_usual_load_only(
     times: float, found: float
 ) -> None:
-    """The work after it says what a smaller one would: the smallest that is looked for is the root of two mean loads."""
+    """The work after it says what a smaller one would: the smallest looked for is the root of two mean loads."""
     rng = np.random.default_rng(1)
     wip = _days(rng, 10, 400)
     load = 0.02 * wip
