@@ -15,7 +15,7 @@ import aio_pika
 from alerts.drills.flow import Watching
 from alerts.drills.house import SERVICES, House
 from alerts.drills.model import NO_COLLECTOR, Drill, Named
-from alerts.drills.watching import counted, eventually
+from alerts.drills.watching import counted, eventually, figures
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel
@@ -34,6 +34,8 @@ TIMES: Final = 20
 BURST: Final = 100
 AT_A_TIME: Final = 50
 MODELS: Final = 8
+# What the MES has taken in.
+APPLIED: Final = 'touchstone_bus_received_messages_total{consumer="mes",outcome="applied"}'
 
 
 async def _started(run: Run) -> Broker:
@@ -80,12 +82,6 @@ def _all_read(exposition: str) -> bool:
     return counted("rabbitmq_detailed_queue_consumers")(exposition) and not left(exposition)
 
 
-def _applied(exposition: str) -> float:
-    """Return how many messages the MES has taken in."""
-    name = 'touchstone_bus_received_messages_total{consumer="mes",outcome="applied"}'
-    return sum(float(line.rpartition(" ")[2]) for line in exposition.splitlines() if line.startswith(name))
-
-
 async def _down(run: Run) -> None:
     server = await _started(run)
     house = await _house(run, server)
@@ -106,8 +102,7 @@ async def _burst(run: Run) -> None:
     house = await _house(run, await _started(run))
     await house.do("order", count=2)
     await run.steps(5)
-    [mes] = [target for (name, _), target in run.targets.items() if name == "mes"]
-    before = _applied(await mes.show())
+    before = sum(figures(await house.shown("mes"), APPLIED))
     async with run.broken():
         for _ in range(BURST // AT_A_TIME):
             await house.do("order", count=AT_A_TIME)
@@ -115,7 +110,7 @@ async def _burst(run: Run) -> None:
         await run.steps(1)
         await house.do("settle")
         await _sent(run)
-        await eventually(run, "mes", lambda shown: _applied(shown) >= before + BURST, "the burst")
+        await eventually(run, "mes", counted(APPLIED, before + BURST), "the burst")
         await run.steps(10)
     await run.steps(20)
 

@@ -56,10 +56,15 @@ def counted(name: str, least: float = 1) -> Callable[[str], bool]:
     """Return whether an exposition shows a figure of at least so much, whatever its labels."""
 
     def true(exposition: str) -> bool:
-        lines = [line for line in exposition.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
-        return any(float(line.rpartition(" ")[2]) >= least for line in lines)
+        return any(figure >= least for figure in figures(exposition, name))
 
     return true
+
+
+def figures(exposition: str, name: str) -> list[float]:
+    """Return the figures of a series in an exposition, whatever the labels that ``name`` does not tell."""
+    lines = [line for line in exposition.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+    return [float(line.rpartition(" ")[2]) for line in lines]
 
 
 async def _monitors(run: Run, rules: Path) -> tuple[Prometheus, Alertmanager, dict[str, Any]]:

@@ -16,11 +16,11 @@ from collectors.promise.working_time import WorkingTime
 from instrumentation.errors import TouchstoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from collectors.invariants.model import House
     from collectors.live.model import EventRow
-    from collectors.pollers.systems import Systems
+    from collectors.pollers.systems import Silence
 
 SECOND: Final = 1_000_000
 DEFAULT_GAP_S: Final = 900.0
@@ -95,23 +95,21 @@ def _gap(said: Iterable[EventRow]) -> tuple[int, int] | None:
 async def no_silence(house: House) -> list[str]:
     """Check that every source has said something lately, counted in the hours in which people work."""
     systems = house.systems
-    if systems is None or systems.silence is None:
+    if systems is None or (silence := systems.silence) is None:
         raise NotChecked("no `silence` in the file of systems")
     async with house.collector.database.reading() as connection:
         heard = await store.last_heard(connection, LATEST_EVENTS)
         first = await store.first_heard(connection)
     if first is None:
         return []  # a house that has not opened yet is not silent
-    return await asyncio.to_thread(lambda: list(_silent(systems, heard, first, house.collector.clock())))
+    sources = silence.sources or [system.source for system in systems.systems]
+    return await asyncio.to_thread(lambda: list(_silent(silence, sources, heard, first, house.collector.clock())))
 
 
-def _silent(systems: Systems, heard: dict[str, int], first: int, now: int) -> Iterator[str]:
+def _silent(silence: Silence, sources: Sequence[str], heard: dict[str, int], first: int, now: int) -> Iterator[str]:
     """Yield a sentence for each silent source; one that was never heard is silent since the ``first`` event of any."""
-    silence = systems.silence
-    if silence is None:
-        return
     limit = silence.after.total_seconds()
-    for source in silence.sources or [system.source for system in systems.systems]:
+    for source in sources:
         last = min(heard.get(source, first), now)
         then, here = WorkingTime(silence.hours).elapsed(np.array([last, now], dtype=np.int64)).tolist()
         if (here - then) / SECOND > limit:

@@ -180,8 +180,8 @@ def _fit_stage(flow: Flow, stage: int, capacities: tuple[float, ...]) -> tuple[F
         age = level * age
         through = leaving(age, inside, beside * free(age @ began, capacity)).sum(axis=0)
         slot = _slots(total, through / slot[flow.slot], flow.slot)
-        through = leaving(age, inside, slot[flow.slot] * ahead[stratum] * free(age @ began, capacity)).sum(axis=0)
         if queue.any():
+            through = leaving(age, inside, slot[flow.slot] * ahead[stratum] * free(age @ began, capacity)).sum(axis=0)
             ahead = _falling(_sums(total, stratum, AHEAD), _sums(through / ahead[stratum], stratum, AHEAD))
     factor = slot[flow.slot] * ahead[stratum] * free(age @ began, capacity)
     ages, slots = [age], [slot]
@@ -258,9 +258,9 @@ def _of_segment(age: Floats, left: NDArray[np.int64], expected: Floats) -> Float
     return own
 
 
-def _drawn(seen: NDArray[np.int64] | Floats, expected: Floats | float) -> Floats:
-    """Return seen / expected, drawn towards 1 as far as the evidence is thin."""
-    drawn: Floats = np.asarray((seen + _DRAWN) / (expected + _DRAWN), dtype=np.float64)
+def _drawn(seen: NDArray[np.int64] | Floats, expected: Floats | float, by: float = _DRAWN) -> Floats:
+    """Return seen / expected, drawn towards 1 by so many pseudo-departures."""
+    drawn: Floats = np.asarray((seen + by) / (expected + by), dtype=np.float64)
     return drawn
 
 
@@ -299,9 +299,7 @@ def _shrunk(seen: Floats, expected: Floats) -> Floats:
     """
     square = float((expected**2).sum())
     excess = float(((seen - expected) ** 2 - expected).sum()) - (2 * square) ** 0.5
-    drawn = 1 / min(max(excess / max(square, 1e-9), 1e-4), _LOOSEST)
-    shrunk: Floats = (seen + drawn) / (expected + drawn)
-    return shrunk
+    return _drawn(seen, expected, 1 / min(max(excess / max(square, 1e-9), 1e-4), _LOOSEST))
 
 
 def _sums(values: NDArray[np.int64] | Floats, place: NDArray[np.int64], places: int) -> Floats:

@@ -106,10 +106,12 @@ class Account:
     def _add(self, visits: ledgers.Visits, sign: int, now: int) -> None:
         """Book what has happened by now: who leaves in the future is inside until then, who enters then is nowhere."""
         self._book_as_of(visits, sign, now)
-        ahead = _next_change(visits, now) != NEVER
-        if ahead.any():
+        self._set_aside(visits.take(_next_change(visits, now) != NEVER), sign)
+
+    def _set_aside(self, visits: ledgers.Visits, sign: int) -> None:
+        if len(visits):
             kept = self._ahead.get(sign)
-            self._ahead[sign] = visits.take(ahead) if kept is None else _both(kept, visits.take(ahead))
+            self._ahead[sign] = visits if kept is None else _both(kept, visits)
 
     def _book_as_of(self, visits: ledgers.Visits, sign: int, moment: int) -> None:
         begun = visits.take(visits.entered <= moment)
@@ -124,9 +126,7 @@ class Account:
             if due.any():
                 self._book_as_of(visits.take(due), -sign, self._now)
                 self._add(visits.take(due), sign, now)
-            if not due.all():
-                rest = visits.take(~due)
-                self._ahead[sign] = _both(self._ahead[sign], rest) if sign in self._ahead else rest
+            self._set_aside(visits.take(~due), sign)
 
 
 def parted(segment: str, attributes: Sequence[str]) -> tuple[str, str]:

@@ -201,8 +201,7 @@ class Signalling:
         generation = await moved.next_generation(connection)
         self.reference = await decisions.reference_in_force(connection)
         self.windows = await decisions.maintenance_windows(connection)
-        found = await decisions.references(connection)
-        self.decided = (found[0].begin, found[0].end) if found else None
+        self.decided = await _decided_last(connection)
         bound = await store.last_number(connection)
         names = self.codebook.promise.segments
         segments = self.reference.segments[1:] if self.reference else ()
@@ -224,8 +223,7 @@ class Signalling:
             self.computation = Computation(self.account)
             self.figures, self.reference = None, None
         async with self.database.reading() as connection:
-            found = await decisions.references(connection)
-        self.decided = (found[0].begin, found[0].end) if found else None
+            self.decided = await _decided_last(connection)
         await self._read_windows()
 
     async def _catch_up(self) -> None:
@@ -279,3 +277,8 @@ class Signalling:
         await self.database.write(partial(decisions.record_reference, reference=reference, why=why, now=self.clock()))
         self.reference, self.decided = reference, (begin, end)
         LOG.info("the stages are judged against %s to %s: %s", shown(begin), shown(end), why)
+
+
+async def _decided_last(connection: AsyncConnection) -> tuple[int, int] | None:
+    found = await decisions.references(connection)
+    return (found[0].begin, found[0].end) if found else None
