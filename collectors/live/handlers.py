@@ -18,7 +18,7 @@ from collectors.live.reading import RAW_KEPT, Reader, Refused
 from collectors.live.rows import to_rows
 from collectors.live.signalling.moves import Moved, Tracker
 from collectors.sources.cloudevents_log import EVENT_TYPE
-from services.bus.database import finished
+from instrumentation.cancelling import finished
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

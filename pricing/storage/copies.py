@@ -7,8 +7,10 @@ import contextlib
 import fcntl
 import os
 import tempfile
+from functools import partial
 from typing import IO, TYPE_CHECKING, Final
 
+from instrumentation.cancelling import opened
 from instrumentation.errors import BadInput, TouchstoneError
 from pricing.storage.store import Mismatch, Tally
 
@@ -39,10 +41,9 @@ class LocalCopies:
 
         Raises TouchstoneError where what was fetched is not what its name says, or there is no room for it.
         """
-        held = await asyncio.to_thread(self._held, name, size)
-        while held is None:
+        holding = partial(self._held, name, size)
+        while (held := await opened(holding, _let_go)) is None:
             await self._fetch(name, size, fetch())
-            held = await asyncio.to_thread(self._held, name, size)
         with held:
             yield self._folder / name
 
@@ -68,7 +69,7 @@ class LocalCopies:
     async def _fetch(self, name: str, size: int, stream: AsyncIterator[bytes]) -> None:
         await asyncio.to_thread(self._make_room, size)
         tally = Tally(sha256=name, size=size)
-        path, file = await asyncio.to_thread(self._begun)
+        path, file = await opened(self._begun, _discard)
         with file:
             try:
                 async for part in stream:
@@ -110,6 +111,17 @@ class LocalCopies:
             with contextlib.suppress(FileNotFoundError):  # another process makes room too
                 about = path.stat()
                 yield about.st_mtime, about.st_size, path
+
+
+def _let_go(held: IO[bytes] | None) -> None:
+    if held is not None:
+        held.close()
+
+
+def _discard(begun: tuple[Path, IO[bytes]]) -> None:
+    path, file = begun
+    file.close()
+    path.unlink(missing_ok=True)
 
 
 def _removed(path: Path) -> bool:

@@ -8,9 +8,11 @@ import os
 import tempfile
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from instrumentation.cancelling import finished, opened
 from instrumentation.errors import BadInput
 from pricing.storage.store import MODELS, PART_BYTES, Area, Kept, Stored, Tally, checked, is_name
 
@@ -67,7 +69,7 @@ class FolderStore:
     ) -> Stored:
         """Keep what the stream holds: never whole in memory, never half in place."""
         tally = Tally(sha256, size)
-        file = await self._beginning()
+        file = await opened(self._begun, _discard)
         try:
             with file:
                 await _write(file, stream, tally)
@@ -75,20 +77,9 @@ class FolderStore:
                 await asyncio.to_thread(_flush, file)
             await asyncio.to_thread(self._keep, Path(file.name), stored.name, area)
         except BaseException:
-            await asyncio.to_thread(Path(file.name).unlink, missing_ok=True)
+            await finished(asyncio.to_thread(_discard, file))
             raise
         return stored
-
-    async def _beginning(self) -> IO[bytes]:
-        """Open a file to write to; whoever is cancelled meanwhile leaves none behind."""
-        opening = asyncio.create_task(asyncio.to_thread(self._begun))
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            file = await opening
-            file.close()
-            await asyncio.to_thread(Path(file.name).unlink, missing_ok=True)
-            raise
 
     def _begun(self) -> IO[bytes]:
         handle, path = tempfile.mkstemp(dir=self._incoming)
@@ -131,8 +122,7 @@ class FolderStore:
 
     async def open(self, name: str) -> AsyncIterator[bytes]:
         """Yield an object's bytes, a megabyte at a time."""
-        file = await asyncio.to_thread(self._opened, name)
-        with file:
+        with await opened(partial(self._opened, name), IO.close) as file:
             while part := await asyncio.to_thread(file.read, PART_BYTES):
                 yield part
 
@@ -231,6 +221,11 @@ def _told(folder: Path) -> Iterator[Kept]:
             about = path.stat()
             if is_name(name):
                 yield Kept(name, about.st_size, datetime.fromtimestamp(about.st_mtime, UTC))
+
+
+def _discard(file: IO[bytes]) -> None:
+    file.close()
+    Path(file.name).unlink(missing_ok=True)
 
 
 def _flush(file: IO[bytes]) -> None:

@@ -7,9 +7,11 @@ import contextlib
 import logging
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
+from instrumentation.cancelling import finished, opened
 from instrumentation.errors import TouchstoneError
 from pricing.refusals import Refusal
 from pricing.sandbox import PICTURE, Crashed, Task, TaskKind
@@ -168,14 +170,15 @@ class Bench:
     @contextlib.asynccontextmanager
     async def _folders(self) -> AsyncIterator[tuple[Path, Path]]:
         """Give a folder for what a task is given, and an empty one for what it writes."""
-        home = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix=PREFIX, dir=self._home)
+        make = partial(tempfile.TemporaryDirectory[str], prefix=PREFIX, dir=self._home)
+        home = await opened(make, tempfile.TemporaryDirectory.cleanup)
         try:
             given, written = Path(home.name) / "given", Path(home.name) / "written"
             given.mkdir()
             written.mkdir()
             yield given, written
         finally:
-            await asyncio.to_thread(home.cleanup)
+            await finished(asyncio.to_thread(home.cleanup))
 
     @contextlib.asynccontextmanager
     async def _model(self, name: str, given: Path) -> AsyncIterator[Path]:
@@ -222,6 +225,6 @@ def _named(path: Path, name: Path) -> Path:
 
 
 async def _parts(path: Path) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(path.open, "rb") as file:
+    with await opened(lambda: path.open("rb"), IO.close) as file:
         while part := await asyncio.to_thread(file.read, PART_BYTES):
             yield part

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import sqlite3
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Final, TypeVar
 
 import aiosqlite
 from alembic import command
@@ -16,16 +18,15 @@ from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from instrumentation.cancelling import finished
 from instrumentation.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-    from threading import Thread
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from sqlalchemy import URL, Connection
 
 BUSY_MS: Final = 10_000
-GOODBYE_S: Final = 5.0
 ATTEMPTS: Final = 5
 _MIGRATION_LOCK: Final = 0x746F756368  # any number that only these migrations lock in PostgreSQL
 _RETRIED: Final = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL, appendix A)
@@ -51,9 +52,9 @@ class Database:
         self.embedded = url.get_backend_name() == "sqlite"
         self._file = Path(url.database or "").resolve()
         self._lock: IO[str] | None = None
-        self._threads: list[Thread] = []
-        self._writer = _engine(url, self._threads, writes=True)
-        self._reader = _engine(url, self._threads, writes=False) if self.embedded else self._writer
+        self._connections: list[_Connection] = []
+        self._writer = _engine(url, self._connections, writes=True)
+        self._reader = _engine(url, self._connections, writes=False) if self.embedded else self._writer
         self._glancer = self._reader if self.embedded else create_async_engine(url, isolation_level="AUTOCOMMIT")
         self._alone = asyncio.Lock()
         self._open = False
@@ -147,26 +148,11 @@ class Database:
         await self._writer.dispose()
         await self._reader.dispose()
         await self._glancer.dispose()
-        for thread in self._threads:
-            # One whose reader was cancelled ends by itself, and would answer a loop that may be closed by then.
-            if thread.is_alive():
-                await asyncio.to_thread(thread.join, GOODBYE_S)
-        self._threads.clear()
+        for connection in [*self._connections]:
+            await connection.close()  # somebody still read from it
+        self._connections.clear()
         if self._lock is not None:
             self._lock.close()
-
-
-async def finished(job: Coroutine[Any, Any, T]) -> T:
-    """Run a job to its end, even where the caller is cancelled meanwhile, who then hears of that after it.
-
-    SQLite's driver, cancelled within a statement, leaves the file locked.
-    """
-    task = asyncio.create_task(job)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
 
 
 def undone(error: DBAPIError) -> bool:
@@ -210,28 +196,58 @@ def _locked(file: Path) -> IO[str]:
     return lock
 
 
-def _engine(url: URL, threads: list[Thread], *, writes: bool) -> AsyncEngine:
+class _Connection(aiosqlite.Connection):
+    """A connection that is closed when ``close`` returns, however often whoever closes it is cancelled meanwhile.
+
+    A statement goes on in the driver's thread when whoever waits for it is cancelled, and would keep the file locked.
+    """
+
+    def __init__(self, file: str) -> None:
+        # The driver's own transaction handling starts them late; ours begin where `begin` below says.
+        super().__init__(partial(sqlite3.connect, file, isolation_level=None), iter_chunk_size=64)
+        self._thread.daemon = True
+        self.closed = False
+
+    async def open(self, pragmas: Sequence[str]) -> None:
+        """Open the file; leave nothing open where it fails."""
+        await self
+        try:
+            for pragma in pragmas:
+                await (await self.execute(f"PRAGMA {pragma}")).close()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Break off the statement that runs, if any, and close."""
+        with contextlib.suppress(ValueError, sqlite3.ProgrammingError):  # it is closed, or another closes it
+            await self.interrupt()
+        await finished(super().close())
+        self.closed = True
+
+
+def _engine(url: URL, connections: list[_Connection], *, writes: bool) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    pragmas = ["journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {BUSY_MS}"]
+    if not writes:
+        pragmas.append("query_only = ON")
 
     async def opened() -> aiosqlite.Connection:
-        # The driver's own transaction handling starts them late; ours begin where `begin` below says.
-        connection = aiosqlite.connect(url.database or "", isolation_level=None)
-        worker = connection._thread  # noqa: SLF001 - the driver has no other way to wait for its thread
-        worker.daemon = True
-        threads[:] = [thread for thread in threads if thread.ident is None or thread.is_alive()]
-        threads.append(worker)
-        opening = asyncio.create_task(_prepared(connection, writes=writes))
+        connection = _Connection(url.database or "")
+        connections[:] = [one for one in connections if not one.closed]
         try:
-            return await asyncio.shield(opening)
+            await finished(connection.open(pragmas))
         except asyncio.CancelledError:
-            # Whoever wanted it is gone, and nobody else would close it.
-            await asyncio.gather(opening, return_exceptions=True)
-            await connection.close()
+            await connection.close()  # whoever wanted it is gone, and nobody else would
             raise
+        connections.append(connection)
+        return connection
 
     size = 1 if writes else 4
     engine = create_async_engine(url, async_creator=opened, pool_size=size, max_overflow=0, pool_timeout=60)
+    # What is let go of in the middle is closed as all else is: the dialect's own way gives up when cancelled twice.
+    engine.dialect.do_terminate = engine.dialect.do_close  # type: ignore[method-assign]
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -239,16 +255,6 @@ def _engine(url: URL, threads: list[Thread], *, writes: bool) -> AsyncEngine:
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-async def _prepared(connection: aiosqlite.Connection, *, writes: bool) -> aiosqlite.Connection:
-    pragmas = ["journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {BUSY_MS}"]
-    if not writes:
-        pragmas.append("query_only = ON")
-    await connection
-    for pragma in pragmas:
-        await (await connection.execute(f"PRAGMA {pragma}")).close()
-    return connection
 
 
 def _upgrade(connection: Connection, versions: Sequence[Path]) -> None:

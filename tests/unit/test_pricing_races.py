@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
+import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
 
+from pricing.materials import load_materials
 from pricing.messages import HEAVY_BYTES, PRICE_CALCULATED, PriceClass
 from pricing.sandbox import OverLimit
+from pricing.storage import create_store
 from pricing.workers import claims, working
 from pricing.workers.app import create_app
-from pricing.workers.model import HEAVY_TRIANGLES
+from pricing.workers.bench import Bench
+from pricing.workers.model import HEAVY_TRIANGLES, Measuring, Stage
 from tests.workers import Clock, InProcess, ball, running, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from pricing.sandbox import Child
     from pricing.workers.model import Claim
 
 MODEL = ball(12)
@@ -218,3 +225,32 @@ async def test_what_a_killed_process_left_in_its_folder_is_removed_after_a_day(
         await until(lambda: not old.exists())
         assert new.exists()
         assert other.exists()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_worker_that_is_stopped_while_its_folder_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Nobody would remove it before the process ends."""
+    making, go_on, made = threading.Event(), threading.Event(), []
+
+    def mkdtemp(*given: Any) -> str:
+        making.set()
+        go_on.wait()
+        made.append(real(*given))
+        return made[0]
+
+    real: Callable[..., str] = tempfile.mkdtemp
+    bench = Bench(cast("Child", InProcess()), create_store(str(tmp_path / "models")), load_materials(), tmp_path)
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    one = Measuring("1", "a" * 64, None, PriceClass.SHOP, Stage.PICTURE, asked_at=0)
+    stopped = asyncio.create_task(bench.picture(one, (), lambda _: None))
+    await asyncio.to_thread(making.wait)
+    for _ in range(times):
+        stopped.cancel()
+        await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await stopped
+    assert len(made) == 1
+    assert made[0] not in {str(path) for path in tmp_path.iterdir()}
