@@ -36,6 +36,7 @@ __all__ = [
     "running_prometheus",
     "running_promlib",
     "s3",
+    "sloth",
     "started",
     "toxiproxy",
 ]
@@ -104,6 +105,14 @@ def pint() -> str:
     """Return the linter of rules; skip or fail as `chromium` does."""
     try:
         return program("pint", "the linter of rules")
+    except servers.Absent as reason:
+        absent(str(reason))
+
+
+def sloth() -> str:
+    """Return the generator of burn-rate rules that drills compare with; skip or fail as `chromium` does."""
+    try:
+        return program("sloth", "the generator of burn-rate rules")
     except servers.Absent as reason:
         absent(str(reason))
 

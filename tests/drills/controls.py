@@ -1,16 +1,15 @@
 """What others would page on, over the same half-years: the plain hazard CUSUM, and burn rates of the miss rate.
 
 The hazard CUSUM (Biswas & Kalbfleisch 2008) judges each order's time in a stage against its hazard by age alone, and
-its limit is that of orders which move independently: both hold where nobody queues. The burn rates are those that
-Sloth documents for 30 days: page at 14.4 times the budget over 5 minutes and 1 hour, or 6 times over 30 minutes and 6
-hours. Last, the miss rate itself: a one-sided binomial test on the promises that came due in the last four weeks, at
-the limit that one healthy half-year in ten exceeds.
+its limit is that of orders which move independently: both hold where nobody queues. The burn rates are those of the
+rules that Sloth generates for 95 % over 30 days: see ``sloth``. Last, the miss rate itself: a one-sided binomial test
+on the promises that came due in the last four weeks, at the limit that one healthy half-year in ten exceeds.
 """
 
 from __future__ import annotations
 
 from math import lgamma, log, log1p
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -22,22 +21,37 @@ from tests.drills.histories import BEGIN_US, DAY_US, REFERENCE_FROM, REFERENCE_T
 from tests.drills.judging import begins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from collectors.signals.ledger import Ledger
     from tests.drills.histories import Life
+    from tests.drills.sloth import BurnRules, Rate
 
     Floats = NDArray[np.float64]
 
-BURN: Final = ((14.4, 5, 60), (6.0, 30, 360))
-BUDGET: Final = 0.05
 COHORT_DAYS: Final = 28
 # The share of healthy half-years in which the miss rate may be taken to show what is not there.
 FALSE_SHARE: Final = 0.1
 _DRAWS: Final = 200
 _MINUTE_US: Final = 60_000_000
+# An alert that fires again within the hour is the same page.
+_SAME_MIN: Final = 60
+
+
+class Shipped(NamedTuple):
+    """The orders shipped in each minute [minutes], and how many of them had broken their promise."""
+
+    every: NDArray[np.int64]
+    broken: NDArray[np.int64]
+
+
+class Burnt(NamedTuple):
+    """How often the burn rates of a half-year paged, and how often they made a ticket."""
+
+    pages: int
+    tickets: int
 
 
 def hazard_pages(ledger: Ledger, until_day: int, seed: int) -> int:
@@ -56,24 +70,43 @@ def hazard_pages(ledger: Ledger, until_day: int, seed: int) -> int:
     return sum(len(begins(row >= one)) for row, one in zip(score, limit, strict=True))
 
 
-def burn_pages(lived: Life, promise_us: int, until_day: int) -> int:
-    """Count the pages of the burn rates over the promises kept and broken, minute by minute."""
+def burnt(lived: Life, promise_us: int, until_day: int, rules: BurnRules) -> Burnt:
+    """Count the pages and tickets of burn rates, from the end of the reference to a day."""
+    orders = shipped(lived, promise_us, until_day)
+    alarms = (burning(orders, rates, rules.budget) for rates in (rules.page, rules.ticket))
+    return Burnt(*(len(begins(alarm, _SAME_MIN)) for alarm in alarms))
+
+
+def shipped(lived: Life, promise_us: int, until_day: int) -> Shipped:
+    """Return the orders shipped in each minute from the end of the reference to a day."""
     first, last = (BEGIN_US + day * DAY_US for day in (REFERENCE_TO, until_day))
-    done = (lived.shipped != NEVER) & (lived.started != NEVER)
-    at = np.clip((lived.shipped[done] - first) // _MINUTE_US, -1, None)
-    missed = lived.shipped[done] - lived.started[done] - lived.paused[done] > promise_us
     minutes = (last - first) // _MINUTE_US
-    inside = (at >= 0) & (at < minutes)
-    every, bad = (np.cumsum(np.bincount(at[inside], w, minutes)) for w in (None, missed[inside].astype(float)))
+    counts = (lived.shipped != NEVER) & (lived.started != NEVER) & (lived.shipped >= first) & (lived.shipped < last)
+    at = (lived.shipped[counts] - first) // _MINUTE_US
+    broken = (lived.shipped - lived.started - lived.paused)[counts] > promise_us
+    return Shipped(np.bincount(at, minlength=minutes), np.bincount(at[broken], minlength=minutes))
 
-    def burning(length: int, rate: float) -> NDArray[np.bool_]:
-        total, wrong = (values - np.concatenate([np.zeros(length), values[:-length]]) for values in (every, bad))
-        return np.asarray((total > 0) & (wrong > rate * BUDGET * total))
 
-    alarm = np.zeros(minutes, dtype=np.bool_)
-    for rate, short, long in BURN:
-        alarm |= burning(short, rate) & burning(long, rate)
-    return len(begins(alarm, 60))
+def burning(orders: Shipped, rates: Sequence[Rate], budget: float) -> NDArray[np.bool_]:
+    """Return at the end of which minutes [minutes] any of the rates is exceeded over both of its windows.
+
+    As a Prometheus does that evaluates recorded ratios every minute: a window without an order is 0 / 0, and silent.
+    """
+
+    def exceeded(rate: Rate, window: int) -> NDArray[np.bool_]:
+        every, broken = (_over(window, one) for one in orders)
+        ratio = np.divide(broken, every, out=np.zeros(len(every)), where=every > 0)
+        return np.asarray(ratio > rate.factor * budget)
+
+    alarms = [exceeded(rate, rate.short) & exceeded(rate, rate.long) for rate in rates]
+    return np.asarray(np.any(alarms, axis=0))
+
+
+def _over(window: int, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sum of each minute and those before it that the window holds; it begins with the first."""
+    total = np.cumsum(counts)
+    total[window:] -= total[:-window].copy()
+    return total
 
 
 def miss_rate_shows(lived: Life, promise_us: int, until_day: int, limit: float) -> int | None:

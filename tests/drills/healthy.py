@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from collectors.simulation import STAGES
-from tests.drills.controls import burn_pages, hazard_pages
+from tests.drills.controls import Burnt, burnt, hazard_pages
 from tests.drills.histories import REFERENCE_TO, life, scope_of
 from tests.drills.judging import MULTIPLES, Page, reference_of, watched
 from tests.drills.promises import promised
+from tests.drills.sloth import BurnRules, burn_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,37 +26,41 @@ class Run(NamedTuple):
 
     pages: dict[float, list[Page]]
     hazard: int
-    burn: int
+    burnt: Burnt
 
 
-def one(task: tuple[str, float, int, int]) -> Run:
-    """Live one half-year: house, orders a day, days watched, seed."""
-    house, per_day, days, seed = task
+def one(task: tuple[str, float, int, int, BurnRules]) -> Run:
+    """Live one half-year: house, orders a day, days watched, seed, and the burn rates to compare with."""
+    house, per_day, days, seed, rules = task
     promise = promised(house, per_day)
     until = REFERENCE_TO + days
     lived = life(house, until, per_day, seed)
     ledger, scope = lived.ledger(), scope_of(house, np.array(promise.budgets_us))
     reference = reference_of(ledger, scope)
     told = watched(ledger, reference, scope, until)
-    return Run(told, hazard_pages(ledger, until, seed), burn_pages(lived, promise.within_us, until))
+    return Run(told, hazard_pages(ledger, until, seed), burnt(lived, promise.within_us, until, rules))
 
 
 def healthy(
     house: str, volumes: Sequence[float], seeds: range, days: int, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Return the figures of each volume."""
+    rules = burn_rules()
     found = []
     for per_day in volumes:
         promised(house, per_day)
         with ProcessPoolExecutor(2) as pool:
-            runs = list(pool.map(one, [(house, per_day, days, seed) for seed in seeds]))
-        found.append({"house": house, "orders_per_day": per_day} | figures(runs, days))
-        yearly = found[-1]["pages_per_year"]
-        say(f"healthy, {house}, {per_day:g} a day: {yearly} pages a year in {len(seeds)} half-years")
+            runs = list(pool.map(one, [(house, per_day, days, seed, rules) for seed in seeds]))
+        told = figures(runs, days, rules)
+        found.append({"house": house, "orders_per_day": per_day} | told)
+        say(
+            f"healthy, {house}, {per_day:g} a day: {told['pages_per_year']} pages a year in {len(seeds)} half-years; "
+            f"{rules.origin}: {told['burn_pages_per_year']}, and {told['burn_tickets_per_year']} tickets"
+        )
     return found
 
 
-def figures(runs: list[Run], days: int) -> dict[str, Any]:
+def figures(runs: list[Run], days: int, rules: BurnRules) -> dict[str, Any]:
     """Return the pages a year, by stage and test, and what the controls did."""
     years = len(runs) * days / _YEAR_DAYS
     ours = [page for run in runs for page in run.pages[1.0]]
@@ -71,6 +76,8 @@ def figures(runs: list[Run], days: int) -> dict[str, Any]:
         },
         "hazard_half_years_with_a_page": sum(run.hazard > 0 for run in runs),
         "hazard_pages_per_year": round(sum(run.hazard for run in runs) / years, 1),
-        "burn_pages_per_half_year": [run.burn for run in runs],
-        "burn_pages_per_year": round(sum(run.burn for run in runs) / years, 1),
+        "burn_rates_of": rules.origin,
+        "burn_pages_per_half_year": [run.burnt.pages for run in runs],
+        "burn_pages_per_year": round(sum(run.burnt.pages for run in runs) / years, 1),
+        "burn_tickets_per_year": round(sum(run.burnt.tickets for run in runs) / years, 1),
     }
