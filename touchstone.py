@@ -337,13 +337,16 @@ def drill(
     names: Annotated[list[str] | None, typer.Argument(help="Which; all if left out.", metavar="[NAME]...")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     seed: Annotated[int, typer.Option(help="Of the chances of the simulated flows of orders.", min=0)] = 1,
+    only_list: Annotated[bool, typer.Option("--list", help="Say what there is, and play nothing.")] = False,
 ) -> None:
     """Break things on purpose, and say whether the right alert fired, how soon, and cleared."""
     # For small products of matrices a second thread only gets in the way of what else runs here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from alerts.drills.command import run_drills
+    from alerts.drills.command import list_drills, run_drills
 
-    if not run_drills(names or [], drill_parts(), typer.echo, as_json=as_json, seed=seed):
+    if only_list:
+        list_drills(names or [], typer.echo)
+    elif not run_drills(names or [], drill_parts(), typer.echo, as_json=as_json, seed=seed):
         raise typer.Exit(1)
 
 

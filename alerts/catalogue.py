@@ -11,7 +11,9 @@ from alerts.rules import (
     broker,
     burning,
     bus,
+    hearing,
     orders,
+    owners,
     pricing,
     processes,
     promises,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 MODULES: Final = (
     promises,
     stages,
+    owners,
     burning,
     orders,
     silence,
@@ -64,7 +67,7 @@ def alerts(promise: PromiseFile, settings: Settings | None = None) -> tuple[Aler
 
 def recordings() -> tuple[Recording, ...]:
     """Return the series that several alerts share, in the order in which they are evaluated."""
-    return (ARRIVALS, *burning.recordings())
+    return (ARRIVALS, *burning.recordings(), *promises.LIMITS, owners.OWNER, hearing.UNHEARD)
 
 
 def recorded_targets(promise: PromiseFile, settings: Settings | None = None) -> tuple[Recording, ...]:

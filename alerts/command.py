@@ -92,7 +92,7 @@ def _alerts(promise: Path | None, settings: Path | None) -> tuple[tuple[Alert, .
 
 
 def _promtool(program: str, folder: Path) -> str:
-    tools.run([program, "check", "rules", building.TARGETS, building.RULES], folder)
+    tools.run([program, *tools.CHECK_RULES, building.TARGETS, building.RULES], folder)
     # Scenes hold for every promise file and all settings: the compared files say that these rules are the folder's.
     found, links = alerts(load_promise(DEFAULT_PROMISE)), load_settings(DEFAULT_SETTINGS).links
     for alert in found:

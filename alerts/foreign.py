@@ -1,12 +1,14 @@
 """Every metric that rules ask for and that neither `collectors` nor `instrumentation` name, with who exports it.
 
-Rooms import one way, so the names of the bus and of pricing stand here again; a test holds them against their owners.
+Rooms import one way, so what the bus and pricing name stands here again; a test holds it against its owners.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+# Of touchstone_pricing_calculation_seconds (pricing/workers/conventions.py), in seconds.
+CALCULATION_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600)
 FOREIGN: Final = {
     "services/bus/conventions.py": (
         "touchstone_bus_outbox_pending_messages",

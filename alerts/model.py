@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 PROMISE: Final = "promise"
 SERVICES: Final = "services"
+# How every count is told: an increase is 3.01 where it is 3, and Prometheus writes a million as 1e+06.
+COUNT: Final = '{{ $value | printf "%.0f" }}'
+# What the collector last showed: while it restarts, or one scrape of it fails, an alert neither ends nor begins anew.
+KNOWN: Final = "last_over_time({}[10m])"
 
 
 class Severity(StrEnum):
@@ -29,6 +33,7 @@ class Cause(StrEnum):
     MAINTENANCE = "maintenance"
     SAME_JOB = "same job"
     MES = "mes"
+    VENDOR = "vendor"
     OWNER = "the stage's owner, where it is a service"
     BROKER = "broker"
     COLLECTOR = "collector"
@@ -78,10 +83,10 @@ class Alert:
 
     In the modules of rules ``owner`` is a role (PROMISE, SERVICES), which the catalogue replaces by who plays it.
 
-    ``orders`` is the query of the collector's `GET /orders` that lists whom to chase, ``trace`` a metric with
-    exemplars; both are empty where there is none. ``drill`` names the fault that must make it fire.
-    ``keep_firing_for``: for how long it still fires once its expression no longer holds, so that a signal which comes
-    and goes is one page.
+    ``orders`` is the query of the collector's `GET /orders` that lists whom to chase, empty where there is none.
+    ``traces`` are selectors of histograms with exemplars; one with a label that the alert lacks finds nothing.
+    ``drill`` names the fault that must make it fire. ``keep_firing_for``: for how long it still fires once its
+    expression no longer holds, so that a signal which comes and goes is one page.
     """
 
     name: str
@@ -96,7 +101,7 @@ class Alert:
     panel: str
     scenes: tuple[Scene | Edge, ...]
     orders: str = ""
-    trace: str = ""
+    traces: tuple[str, ...] = ()
     drill: str | None = None
     keep_firing_for: str = "0s"
     muted_by: tuple[Cause, ...] = (Cause.MAINTENANCE,)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerts import targets
 from alerts.model import Cause, Severity
+from alerts.settings import DEADMAN, NOBODY
 from collectors.promise.values import format_hours
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from collectors.promise import PromiseFile
     from collectors.promise.model import Calendar
 
-NOBODY: Final = "nobody"
-DEADMAN: Final = "deadman"
 BUSINESS_HOURS: Final = "business hours"
 HOLIDAYS: Final = "holidays"
 _DOWN: Final = 'alertname="ServiceDown"'
@@ -25,7 +24,9 @@ _DOWN: Final = 'alertname="ServiceDown"'
 CAUSES: Final[dict[Cause, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     Cause.MAINTENANCE: (('alertname="Maintenance"',), ()),
     Cause.SAME_JOB: ((_DOWN,), ("job",)),
-    Cause.MES: (('alertname=~"ServiceDown|VendorSilent"', 'job="mes"'), ()),
+    Cause.MES: ((_DOWN, 'job="mes"'), ()),
+    # A call that stays owed mutes nothing: it may be one of many, for days.
+    Cause.VENDOR: (('alertname="VendorSilent"', 'what="journal"'), ()),
     Cause.BROKER: (('alertname=~"ServiceDown|BrokerAlarm"', 'job="rabbitmq"'), ()),
     Cause.COLLECTOR: ((_DOWN, 'job="collector"'), ()),
     Cause.PRICING: ((_DOWN, 'job="pricing"'), ()),
@@ -93,18 +94,25 @@ def _routes(promise: PromiseFile, settings: Settings) -> dict[str, Any]:
             {"matchers": ['alertname="Watchdog"'], "receiver": DEADMAN, **heartbeat},
             {"matchers": [f'severity="{Severity.NONE}"'], "receiver": NOBODY},
             *(_owner(name, promise.calendar, settings) for name in settings.receivers if name in told),
+            # Owners without a receiver: their tickets are no pages either.
+            {**_ticket(promise.calendar), "receiver": settings.owners.services},
         ],
     }
 
 
 def _owner(name: str, calendar: Calendar | None, settings: Settings) -> dict[str, Any]:
     """Return an owner's routes. With a calendar, tickets of those who are not on call wait until people work."""
-    ticket: dict[str, Any] = {"matchers": [f'severity="{Severity.TICKET}"'], **_TIMING[Severity.TICKET]}
-    if calendar is not None and name != settings.owners.services:
-        ticket["active_time_intervals"] = [BUSINESS_HOURS]
-        if calendar.closed:
-            ticket["mute_time_intervals"] = [HOLIDAYS]
+    ticket = _ticket(None if name == settings.owners.services else calendar)
     return {"matchers": [f"owner={_quoted(name)}"], "receiver": name, "routes": [ticket]}
+
+
+def _ticket(calendar: Calendar | None) -> dict[str, Any]:
+    route: dict[str, Any] = {"matchers": [f'severity="{Severity.TICKET}"'], **_TIMING[Severity.TICKET]}
+    if calendar is not None:
+        route["active_time_intervals"] = [BUSINESS_HOURS]
+        if calendar.closed:
+            route["mute_time_intervals"] = [HOLIDAYS]
+    return route
 
 
 def _intervals(calendar: Calendar) -> Iterator[dict[str, Any]]:

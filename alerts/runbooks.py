@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from alerts.model import Cause, Severity
-from alerts.texts import words
+from alerts.texts import graph_url, orders_url, panel_url, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 _ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = _ROOT / "docs" / "runbooks"
-DASHBOARDS: Final = _ROOT / "dashboards" / "generated"
 INDEX: Final = "README.md"
 FACTS: Final = "facts"
 LOOK: Final = "look"
@@ -32,13 +29,14 @@ _END: Final = "<!-- {}: to here -->\n"
 _MUTED: Final = {
     Cause.MAINTENANCE: "a [maintenance window](maintenance.md) is open",
     Cause.SAME_JOB: "its own job is [down](service-down.md)",
-    Cause.MES: "the MES is [down](service-down.md) or [silent](vendor-silent.md)",
+    Cause.MES: "the MES is [down](service-down.md)",
+    Cause.VENDOR: "the vendor's journal [cannot be read](vendor-silent.md)",
     Cause.OWNER: "the service that owns the stage is [down](service-down.md)",
     Cause.BROKER: "the broker is [down](service-down.md) or [raised an alarm](broker-alarm.md)",
     Cause.COLLECTOR: "the collector is [down](service-down.md)",
     Cause.PRICING: "all pricing workers are [down](service-down.md)",
 }
-_LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
+_LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+)(?: \| urlquery)? \}\}")
 
 
 def pages(alerts: Sequence[Alert], links: Links, folder: Path = PAGES) -> dict[str, str]:
@@ -129,29 +127,20 @@ def _told(alert: Alert) -> str:
 
 
 def _plain(summary: str) -> str:
-    """Return a summary with labels written as the variables that the page's commands take them from."""
+    """Return a summary or a link with labels written as the variables that the page's commands take them from."""
     return _LABEL.sub(lambda found: f"${found[1].upper()}", summary)
 
 
 def _look(alert: Alert, links: Links) -> str:
     """Return where to look, and what is asked of Prometheus."""
     expr = dedent(alert.expr).strip()
-    number = _panels(alert.dashboard)[alert.panel]
-    lines = [
-        f"- [{alert.panel}]({links.grafana}/d/{alert.dashboard}?viewPanel={number}), a panel of `{alert.dashboard}`"
-    ]
+    lines = [f"- [{alert.panel}]({panel_url(alert, links)}), a panel of `{alert.dashboard}`"]
     if alert.orders:
-        lines.append(f"- [whom to chase]({links.collector}/orders?{alert.orders}), nearest promise first")
-    if alert.trace:
-        lines.append(f"- [example traces]({words(alert, links)['traces_url']})")
-    lines.append(f"- [what it asks]({links.prometheus}/graph?g0.expr={quote(expr)}&g0.tab=1), now:")
+        lines.append(f"- [whom to chase]({_plain(orders_url(alert, links))}), nearest promise first")
+    if alert.traces:
+        lines.append(f"- [example traces]({_plain(words(alert, links)['traces_url'])})")
+    lines.append(f"- [what it asks]({graph_url(expr, links)}&g0.tab=1), now:")
     return "\n".join(lines) + f"\n\n```promql\n{expr}\n```\n"
-
-
-def _panels(dashboard: str) -> dict[str, int]:
-    """Return the numbers of a dashboard's panels by their titles."""
-    document = json.loads((DASHBOARDS / f"{dashboard}.json").read_text(encoding="utf-8"))
-    return {panel["title"]: panel["id"] for panel in document["panels"]}
 
 
 def _index(alerts: Sequence[Alert]) -> str:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, HttpUrl, ValidationError, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, ValidationError, field_validator, model_validator
 
+from alerts.foreign import CALCULATION_BUCKETS
 from collectors.promise.document import read_document
 from collectors.promise.model import Name, Section
 from collectors.promise.values import Duration, Share  # noqa: TC001 - pydantic reads the annotations
 from instrumentation.conventions import REQUEST_DURATION_BUCKETS
 from instrumentation.errors import BadInput
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 DEFAULT_SETTINGS: Final = Path(__file__).parent / "settings.yaml"
+# Receivers that every house has: whoever misses the Watchdog, and whoever is told what is told to no person.
+DEADMAN: Final = "deadman"
+NOBODY: Final = "nobody"
 
 
 class Owners(Section):
@@ -46,13 +55,28 @@ class Smtp(Section):
     password_file: Name | None = None
 
 
+def _to_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "{{" in text:
+        raise ValueError(f"`{text}` is no address that a link can begin with; write it as http://HOST:PORT")
+    return text.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_to_address)]
+
+
 class Links(Section):
     """What stands before the paths that alerts point to."""
 
-    grafana: str
-    collector: str
-    prometheus: str
-    runbooks: str = ""
+    grafana: Address
+    collector: Address
+    prometheus: Address
+    runbooks: str = Field(default="", description="Empty: the pages' paths alone are told.")
+
+    @field_validator("runbooks")
+    @classmethod
+    def _followed(cls, runbooks: str) -> str:
+        return f"{_to_address(runbooks)}/" if runbooks else ""
 
 
 class Objective(Section):
@@ -71,13 +95,16 @@ class Objectives(Section):
 
     @model_validator(mode="after")
     def _buckets(self) -> Objectives:
-        within = self.latency.within
-        if within is None or within.total_seconds() not in REQUEST_DURATION_BUCKETS:
-            known = ", ".join(f"{bound:g}" for bound in REQUEST_DURATION_BUCKETS)
-            raise ValueError(f"latency.within must be a bucket of its histogram, in seconds: {known}")
-        if self.price.within is None:
-            raise ValueError("price needs `within`, such as 1m")
+        _hold_to_a_bucket("latency", self.latency, REQUEST_DURATION_BUCKETS)
+        _hold_to_a_bucket("price", self.price, CALCULATION_BUCKETS)
         return self
+
+
+def _hold_to_a_bucket(name: str, objective: Objective, bounds: Sequence[float]) -> None:
+    """Raise ValueError where no bucket ends at an objective's ``within``: its burn rate would be of nothing."""
+    if objective.within is None or objective.within.total_seconds() not in bounds:
+        known = ", ".join(f"{bound:g}" for bound in bounds)
+        raise ValueError(f"{name}.within must be a bucket of its histogram, in seconds: {known}")
 
 
 class PriceAge(Section):
@@ -86,6 +113,13 @@ class PriceAge(Section):
     shop: Duration
     partner: Duration
     heavy: Duration
+
+    @model_validator(mode="after")
+    def _some(self) -> PriceAge:
+        for name, limit in self:
+            if limit <= timedelta():
+                raise ValueError(f"{name} must be more than nothing: any price would be late")
+        return self
 
 
 class Settings(Section):
@@ -102,11 +136,22 @@ class Settings(Section):
     memory: int = Field(gt=0)
     smtp: Smtp | None = None
 
+    @field_validator("jobs")
+    @classmethod
+    def _once(cls, jobs: list[str]) -> list[str]:
+        twice = next((job for place, job in enumerate(jobs) if job in jobs[:place]), None)
+        if twice is not None:
+            raise ValueError(f"{twice} is named twice")
+        return jobs
+
     @model_validator(mode="after")
     def _reachable(self) -> Settings:
+        for name in (DEADMAN, NOBODY):
+            if name in self.receivers:
+                raise ValueError(f"no receiver may be called {name}: there is one already; choose another name")
         if self.owners.services not in self.receivers:
             raise ValueError(f"`receivers` lacks {self.owners.services}, who is told whatever nobody else is")
-        mails = [name for name, one in {**self.receivers, "deadman": self.deadman}.items() if one.email]
+        mails = [name for name, one in {**self.receivers, DEADMAN: self.deadman}.items() if one.email]
         if mails and self.smtp is None:
             raise ValueError(f"{mails[0]} has an `email`, so `smtp: {{smarthost: ..., from: ...}}` is needed")
         return self
@@ -114,9 +159,14 @@ class Settings(Section):
 
 def load_settings(path: Path = DEFAULT_SETTINGS) -> Settings:
     """Read the settings. Raises BadInput that lists every mistake with its line."""
-    document = read_document(path)
+    document = read_document(path, "begin with a copy of alerts/settings.yaml, which comes with the code")
     if not isinstance(document.data, dict):
         raise BadInput(f"{path}: is no mapping of keys to values; it begins with `touchstone: 1`")
+    if document.repeated:
+        twice = (
+            f"{path}:{line}: the key `{place[-1]}` stands here twice; keep one" for line, place in document.repeated
+        )
+        raise BadInput("\n".join(twice))
     try:
         return Settings.model_validate(document.data, by_alias=True, by_name=False)
     except ValidationError as error:

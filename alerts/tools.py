@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PINT_CONFIG: Final = Path(__file__).parent / "pint.hcl"
+# Without the last, promtool says that a rule stands there twice, and that all is well.
+CHECK_RULES: Final = ("check", "rules", "--lint-fatal")
 PATIENCE_S: Final = 900.0
 
 

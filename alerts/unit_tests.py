@@ -21,6 +21,8 @@ _LONG: Final = 360
 _OURS: Final = ("touchstone_", "rabbitmq_detailed_")
 LONG_SCENE: Final = 120  # evaluations: played after the others
 _AROUND: Final = 3
+# What an alert takes as it was last shown, and for how many minutes.
+_KNOWN: Final = re.compile(r"\blast_over_time\((\w+)[^\[]*\[(\d+)m\]")
 _CONSTANT: Final = re.compile(r"-?[0-9.e+]+|NaN")
 
 
@@ -42,6 +44,8 @@ def scenes(alert: Alert) -> Iterator[Scene]:
             yield from _steps(alert, scene)
             if minutes(alert.keep_firing_for) and scene.firing:
                 yield _flaps(alert, scene)
+    for edge in [one for one in alert.scenes if isinstance(one, Edge) and one.firing and not one.window][:1]:
+        yield from _gaps(alert, edge)
 
 
 def _steps(alert: Alert, edge: Edge) -> Iterator[Scene]:
@@ -75,6 +79,28 @@ def _flaps(alert: Alert, edge: Edge) -> Scene:
     return _scene(f"{edge.loud} comes and goes", edge, values, moments, LONG_STEP, last)
 
 
+def _gaps(alert: Alert, edge: Edge) -> Iterator[Scene]:
+    """Yield a scene in which scrapes fail while the alert is pending and while it fires; and it goes on.
+
+    And one for each series that is known for some minutes, which stays away for longer: that ends the alert.
+    """
+    known = {name: int(span) for name, span in _KNOWN.findall(alert.expr)}
+    if not known:
+        return
+    pending, span = minutes(alert.for_), min(known.values())
+    series = {name: edge.loud if value == "X" else value for name, value in edge.series.items()}
+    away, last = f"stale _x{span - 3}", max(pending, span) + 1
+    values = f"{{0}}+0x1 {away} {{0}}+0x{last - span} {away} {{0}}+0x{_AROUND}"
+    moments = {pending - 1: (), pending: edge.firing, last + span - 2: edge.firing, last + span: edge.firing}
+    shown = {name: values.format(value) for name, value in series.items()}
+    yield Scene(f"{edge.loud} shows through failed scrapes", shown, _at(moments, 1))
+    for gone, span in known.items():
+        shown = {name: f"{value}+0x{last + 2 * span}" for name, value in series.items()}
+        shown |= {name: f"{series[name]}+0x{last} stale" for name in series if name.partition("{")[0] == gone}
+        moments = {last: edge.firing, last + span - 1: edge.firing, last + span + 1: ()}
+        yield Scene(f"{gone} is shown no more", shown, _at(moments, 1))
+
+
 def _jumps(alert: Alert, edge: Edge) -> Iterator[Scene]:
     """Yield scenes of a counter that jumps once: by a quiet value, and by the loud one."""
     pending, window = minutes(alert.for_), minutes(edge.window)
@@ -96,7 +122,11 @@ def _scene(
     series = {}
     for name, value in edge.series.items():
         series[name] = values if value == "X" else _held(value, last)
-    return Scene(says, _with_twins(series, last), {f"{at * unit}m": fired for at, fired in moments.items()}, f"{unit}m")
+    return Scene(says, _with_twins(series, last), _at(moments, unit), f"{unit}m")
+
+
+def _at(moments: Mapping[int, tuple[Firing, ...]], unit: int) -> dict[str, tuple[Firing, ...]]:
+    return {f"{at * unit}m": fired for at, fired in moments.items()}
 
 
 def _with_twins(series: Mapping[str, str], last: int) -> dict[str, str]:

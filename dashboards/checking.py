@@ -41,6 +41,7 @@ def _of_one(document: Document) -> Iterator[str]:
     yield from _ids(panels)
     yield from _grid(panels)
     yield from _variables(document)
+    yield from _compared(document)
     for panel in panels:
         yield from (f"panel {panel['id']} ({panel['title']}): {problem}" for problem in _panel(panel))
 
@@ -84,6 +85,16 @@ def _variables(document: Document) -> Iterator[str]:
     for variable in document["templating"]["list"]:
         if variable["type"] == "datasource" and kinds.get(variable["name"]) != variable["query"]:
             yield f"variable {variable['name']} chooses a data source of another kind"
+
+
+def _compared(document: Document) -> Iterator[str]:
+    """Grafana escapes a value for a regular expression only where several can be chosen; there, `=` would find none."""
+    for variable in document["templating"]["list"]:
+        if variable["type"] == "query":
+            wrong = f'{"=" if variable["multi"] else "=~"}"${variable["name"]}"'
+            for panel in document["panels"]:
+                if any(wrong in target.get("expr", "") for target in panel["targets"]):
+                    yield f"panel {panel['id']} compares by {wrong}, which is wrong for what can be chosen"
 
 
 def _addresses(panel: Document) -> Iterator[str]:

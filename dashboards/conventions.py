@@ -43,7 +43,9 @@ SOURCES: Final = (PROMETHEUS, TRACES, LOGS, COLLECTOR, CRM, WORKSHOP)
 
 # alerts, as its rules record them
 BAD_EVENTS_HOUR: Final = "touchstone:bad_events:ratio_1h"
+BAD_EVENTS_SIX_HOURS: Final = "touchstone:bad_events:ratio_6h"
 BAD_EVENTS_DAY: Final = "touchstone:bad_events:ratio_1d"
+BAD_EVENTS_THREE_DAYS: Final = "touchstone:bad_events:ratio_3d"
 SLI_BUDGET: Final = "touchstone:sli_budget:ratio"
 
 # services/bus

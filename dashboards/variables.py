@@ -27,15 +27,19 @@ def source(chosen: Source) -> VariableModel:
     return _plain(variable.type(chosen.kind).current(current))
 
 
-def labels(name: str, label: str, selector: str, of: str | None = None, *, several: bool = True) -> VariableModel:
-    """Return a choice among the values of a label in the series that a selector finds. ``of``: the label's name."""
-    query = {"query": f"label_values({selector}, {of or name})", "refId": f"{PROMETHEUS.variable}-{name}"}
-    return _choice(name, label, query, PROMETHEUS, several=several)
+def labels(name: str, label: str, selector: str, *, first: str | None = None) -> VariableModel:
+    """Return a choice among the values of a label in the series that a selector finds.
+
+    ``first``: what is chosen until somebody chooses; then one value at a time, which queries compare by `=`: Grafana
+    escapes a value for a regular expression only where several can be chosen.
+    """
+    query = {"query": f"label_values({selector}, {name})", "refId": f"{PROMETHEUS.variable}-{name}"}
+    return _choice(name, label, query, PROMETHEUS, first=first)
 
 
 def found(name: str, label: str, source: Source, sql: str) -> VariableModel:
     """Return a choice among what a query of a database finds."""
-    return _choice(name, label, sql, source, several=True)
+    return _choice(name, label, sql, source)
 
 
 def one_of(name: str, label: str, values: list[str]) -> VariableModel:
@@ -51,13 +55,16 @@ def typed(name: str, label: str, about: str) -> VariableModel:
     return _plain(builders.TextBoxVariable(name).label(label).description(about).default_value("").current(empty))
 
 
-def _choice(name: str, label: str, query: str | dict[str, str], source: Source, *, several: bool) -> VariableModel:
+def _choice(
+    name: str, label: str, query: str | dict[str, str], source: Source, *, first: str | None = None
+) -> VariableModel:
     asked: str | dict[str, object] = query if isinstance(query, str) else dict(query)
     variable = builders.QueryVariable(name).label(label).query(asked).datasource(reference(source))
     variable = variable.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(VariableSort.ALPHABETICAL_ASC)
-    if several:
+    if first is None:
         return _plain(variable.multi(multi=True).include_all(include_all=True).current(_ALL))
-    return _plain(variable.multi(multi=False).include_all(include_all=False))
+    chosen = VariableOption(selected=True, text=first, value=first)
+    return _plain(variable.multi(multi=False).include_all(include_all=False).current(chosen))
 
 
 def _plain(built: Builder[VariableModel]) -> VariableModel:

@@ -23,6 +23,7 @@ from collectors.live.metrics import Metrics, State
 from collectors.live.model import Visits
 from collectors.live.signalling.figures import Figures
 from collectors.live.signalling.gauges import SignalGauges
+from collectors.promise.model import ELSEWHERE
 from collectors.signals.culprit_now import Culprit
 from collectors.signals.error_budget import ErrorBudget, Spending
 from collectors.signals.flow import StageFlow
@@ -68,13 +69,14 @@ def figures(codebook: Codebook, *, well: bool) -> Figures:
     """Return the figures of a house, or of one whose third stage is slow."""
     slow = 1.0 if well else 2.4
     evidence = 0.2 if well else 1.4
+    since = None if well else now_us() - 300_000 * SECOND
     parts = [(stage, segment) for stage in codebook.stages for segment in SEGMENTS]
     risk = Risk(open=45, expected=4.5, lower=2.0, upper=8.0)
-    known = 400 if well else 0
+    seen = {stage: 400 if well and stage != ELSEWHERE else 0 for stage in codebook.stages}
     return Figures(
         as_of=now_us() - 5 * SECOND,
-        stages=[StageSignal(*part, slow, slow * 0.9, slow * 1.1, evidence, 1.4, 0.2, None) for part in parts],
-        flows=[StageFlow(*part, 1e-4, 1e-4, 9, 0.6, (9e4, 2e5), (8e4, 1e5), known) for part in parts],
+        stages=[StageSignal(*part, slow, slow * 0.9, slow * 1.1, evidence, 1.4, 0.2, since) for part in parts],
+        flows=[StageFlow(*part, 1e-4, 1e-4, 9, 0.6, (9e4, 2e5), (8e4, 1e5), seen[part[0]]) for part in parts],
         share=1.0,
         risk=risk,
         risk_by_stage=[risk] * len(codebook.stages),
@@ -92,7 +94,8 @@ def signalling(codebook: Codebook, *, well: bool) -> Signalling:
         took_s=0.2,
         leads=True,
         in_business_hours=lambda: True,
-        in_maintenance=lambda: False,
+        in_maintenance=lambda: not well,
+        maintenance_until=lambda: 0 if well else now_us() + 3_600 * SECOND,
     )
     return cast("Signalling", _Now(known, lambda: figures(codebook, well=well)))
 
@@ -189,7 +192,9 @@ class House:
         accepted, bad = 10, int(not self.well)
         self.metrics.count(Receipt(accepted, 1, bad, bad, [2 * SECOND, 30 * SECOND], Visits(stages, lengths)))
         self.metrics.skipped.inc()
-        orders = {(stage, risk): 3 + tick for stage in stages.tolist() for risk in range(3)}
+        # While all is well, every status has its stage.
+        held = stages[:-1] if self.well else stages
+        orders = {(stage, risk): 3 + tick for stage in held.tolist() for risk in range(3)}
         oldest, over = dict.fromkeys(stages.tolist(), 9e5), dict.fromkeys(stages.tolist(), 3)
         self.metrics.state = State(now_us(), 90, 10, 40, 3, bad, bad, bad, orders, oldest, over)
         self.metrics.hear(dict.fromkeys(("/shop", "/crm", "/mes"), now_us() - 60 * SECOND))

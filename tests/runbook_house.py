@@ -47,6 +47,7 @@ PATIENCE_S: Final = 60.0
 PASSWORD: Final = "correct horse battery"  # noqa: S105 - of an account that lives for one test
 EXPORTED: Final = ("shop", "crm", "mes", "pricing", "collector")
 SPARE: Final = "pricing-2"  # a second worker costs its start, and answers as the first one does
+TOKEN: Final = "of a collector that other machines reach"  # noqa: S105 - as above
 FOREIGN_BODY: Final = b"this is no message of ours"
 CALL: Final = """INSERT INTO adapter_calls (key, order_id, kind, payload, due_at, attempts, failure, refused)
 VALUES ('by hand', 'R7K2-M4QF', 'withdraw', '{}', 0, 3, 'the vendor refuses to give it back', true) RETURNING number"""
@@ -79,7 +80,10 @@ def running(patch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         stack.enter_context(_looking(supervisor))
         addresses = {name: f"http://127.0.0.1:{port}" for name, port in houses.PORTS.items()}
         theirs = {"PostgreSQL": database.address, "RabbitMQ": broker.management}
-        place.tell(house.environment(), addresses | theirs | {one.name: one.url for one in (watcher, teller)})
+        place.tell(
+            {**house.environment(), "TOUCHSTONE_TOKEN": TOKEN},
+            addresses | theirs | {one.name: one.url for one in (watcher, teller)},
+        )
         (folder / "lock").write_text(str(os.getpid()), encoding="ascii")
         (folder / "supervisor.log").write_text("the house is up\n", encoding="utf-8")
         yield {"UP": str(folder), **asyncio.run(_something_wrong(addresses, broker, database.address, folder))}
@@ -103,6 +107,7 @@ def _own_ports(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setattr(houses, "SYSTEMS", path)
     for name in [name for name in os.environ if name.startswith("TOUCHSTONE_")]:
         patch.delenv(name)
+    patch.setenv("TOUCHSTONE_TOKEN", TOKEN)  # for the collector: what a command does not show it, it is refused
 
 
 def _routes() -> Path:
@@ -218,7 +223,8 @@ async def _order(shop: str, model: bytes) -> str:
 
 async def _window(collector: str) -> str:
     """Declare a maintenance window that nobody will live to see; return its number."""
-    async with httpx.AsyncClient(base_url=collector, timeout=30, trust_env=False) as client:
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(base_url=collector, headers=shown, timeout=30, trust_env=False) as client:
         far = {"begin": "2126-01-01T00:00:00Z", "end": "2126-01-02T00:00:00Z", "why": "a hundred years"}
         declared = await client.post("/maintenance", json=far)
         return str(declared.raise_for_status().json()["windows"][-1]["number"])

@@ -41,6 +41,15 @@ def run_drills(
     return passed == len(outcomes)
 
 
+def list_drills(names: Sequence[str], say: Callable[[str], None]) -> None:
+    """Say a line for each drill: its name, what it breaks, and which alerts must fire. Raises BadInput as above."""
+    wanted = chosen(names)
+    width = max(len(drill.name) for drill in wanted)
+    for drill in wanted:
+        fires = " and ".join(dict.fromkeys(named.alert for named in drill.fires)) or "no alert"
+        say(f"{drill.name:<{width}}  {drill.says} ({fires}{', quick' if drill.quick else ''})")
+
+
 def told(outcome: Outcome) -> str:
     """Return an outcome in a few lines."""
     lines = [f"{'passed' if outcome.passed else 'FAILED'}  {outcome.drill.name}: {outcome.drill.says}"]

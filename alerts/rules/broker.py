@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
+from alerts.model import COUNT, SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
 
 GROUP: Final = "broker"
 _MUTED: Final = (Cause.MAINTENANCE,)
@@ -66,7 +66,7 @@ ALERTS: Final = (
             "are free again."
         ),
         dashboard="touchstone-bus",
-        panel="Memory and files used",
+        panel="Alarms of the broker",
         muted_by=_MUTED,
         scenes=(
             _raised("rabbitmq_alarms_memory_used_watermark"),
@@ -82,7 +82,7 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="The queue {{ $labels.queue }} grows",
-        description="{{ $value }} messages wait in the queue {{ $labels.queue }}.",
+        description=f"{COUNT} messages wait in the queue {{{{ $labels.queue }}}}.",
         dashboard="touchstone-bus",
         panel="Messages in the broker's queues",
         drill="partner-flood",
@@ -107,7 +107,7 @@ ALERTS: Final = (
         severity=Severity.PAGE,
         owner=SERVICES,
         summary="Nobody reads the queue {{ $labels.queue }}",
-        description="{{ $value }} messages lie in the queue {{ $labels.queue }}, which nobody reads.",
+        description=f"Messages in the queue {{{{ $labels.queue }}}}, which nobody reads: {COUNT}.",
         dashboard="touchstone-bus",
         panel="Consumers by queue",
         muted_by=(*_MUTED, Cause.SAME_JOB),
@@ -116,7 +116,7 @@ ALERTS: Final = (
                 {_detailed("messages"): "X", _detailed("consumers"): "0"},
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("1 messages lie in the queue crm.events.0, which nobody reads.", _QUEUE),),
+                firing=(Firing("Messages in the queue crm.events.0, which nobody reads: 1.", _QUEUE),),
             ),
             Edge(
                 {
@@ -127,7 +127,7 @@ ALERTS: Final = (
                 },
                 quiet=("1",),
                 loud="0",
-                firing=(Firing("7 messages lie in the queue crm.events.0, which nobody reads.", _QUEUE),),
+                firing=(Firing("Messages in the queue crm.events.0, which nobody reads: 7.", _QUEUE),),
             ),
         ),
     ),
@@ -142,7 +142,7 @@ ALERTS: Final = (
         owner=SERVICES,
         summary="Messages of {{ $labels.queue }} are taken and not acknowledged",
         description=(
-            "At least {{ $value }} messages of {{ $labels.queue }} have been with a consumer for 15 minutes: "
+            f"At least {COUNT} messages of {{{{ $labels.queue }}}} have been with a consumer for 15 minutes: "
             "a handler hangs, or cannot keep up."
         ),
         dashboard="touchstone-bus",
@@ -177,9 +177,7 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="RabbitMQ delivers messages again and again",
-        description=(
-            "{{ $value | humanize }} messages were delivered again in 15 minutes: consumers die or give batches back."
-        ),
+        description=f"{COUNT} messages were delivered again in 15 minutes: consumers die or give batches back.",
         dashboard="touchstone-bus",
         panel="Through the broker",
         drill="messages-doubled",

@@ -240,6 +240,11 @@ _SLOW_SCENES: Final = (
     Scene("over three days, seven are too few", _errors("0.625", 1, 6, 144), {"4410m": ()}, step="30m"),
 )
 _MUTED: Final = (Cause.MAINTENANCE, Cause.SAME_JOB, Cause.OWNER)
+# Requests have a job, prices a class: an alert has one of both. How long visits take has no exemplars.
+_TRACES: Final = (
+    f'{_REQUESTS}_bucket{{job="{{{{ $labels.job | urlquery }}}}"}}',
+    f'{_PRICES}_bucket{{class="{{{{ $labels.class | urlquery }}}}"}}',
+)
 
 ALERTS: Final = (
     Alert(
@@ -253,7 +258,7 @@ ALERTS: Final = (
         description=_DESCRIPTION,
         dashboard="touchstone-services",
         panel="Error budgets that burn",
-        trace="http_server_request_duration_seconds_bucket",
+        traces=_TRACES,
         drill="service-answers-errors",
         muted_by=_MUTED,
         scenes=_FAST_SCENES,
@@ -269,7 +274,7 @@ ALERTS: Final = (
         description=_DESCRIPTION,
         dashboard="touchstone-services",
         panel="Error budgets that burn",
-        trace="http_server_request_duration_seconds_bucket",
+        traces=_TRACES,
         muted_by=_MUTED,
         scenes=_SLOW_SCENES,
     ),

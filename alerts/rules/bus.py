@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Severity
+from alerts.model import COUNT, SERVICES, Alert, Cause, Edge, Firing, Severity
 
 GROUP: Final = "bus"
 _MUTED: Final = (Cause.MAINTENANCE, Cause.SAME_JOB, Cause.BROKER)
@@ -62,7 +62,7 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="{{ $labels.consumer }} says more than is sent",
-        description="{{ $value }} messages of {{ $labels.consumer }} wait to be sent.",
+        description=f"{COUNT} messages of {{{{ $labels.consumer }}}} wait to be sent.",
         dashboard="touchstone-bus",
         panel="Unsent messages",
         muted_by=_MUTED,
@@ -83,7 +83,7 @@ ALERTS: Final = (
         severity=Severity.PAGE,
         owner=SERVICES,
         summary="{{ $labels.consumer }} lacks an event",
-        description="{{ $labels.consumer }} lacks an event of {{ $value }} streams: later events of these orders wait.",
+        description=f"Streams of which {{{{ $labels.consumer }}}} lacks an event, so that later ones wait: {COUNT}.",
         dashboard="touchstone-bus",
         panel="Gaps",
         drill="messages-lost",
@@ -93,7 +93,7 @@ ALERTS: Final = (
                 {_gaps("missing"): "X", _gaps("unreadable"): "3"},
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("crm lacks an event of 1 streams: later events of these orders wait.", _CRM),),
+                firing=(Firing("Streams of which crm lacks an event, so that later ones wait: 1.", _CRM),),
             ),
         ),
     ),
@@ -106,7 +106,7 @@ ALERTS: Final = (
         owner=SERVICES,
         summary="{{ $labels.consumer }} got messages that nobody can read",
         description=(
-            "{{ $value }} messages to {{ $labels.consumer }} are no messages of ours: no JSON, no order or no sequence."
+            f"Messages to {{{{ $labels.consumer }}}} that are none of ours (no JSON, no order or no sequence): {COUNT}."
         ),
         dashboard="touchstone-bus",
         panel="Gaps",
@@ -116,7 +116,7 @@ ALERTS: Final = (
                 {_gaps("unreadable"): "X", _gaps("missing"): "3"},
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("1 messages to crm are no messages of ours: no JSON, no order or no sequence.", _CRM),),
+                firing=(Firing("Messages to crm that are none of ours (no JSON, no order or no sequence): 1.", _CRM),),
             ),
         ),
     ),
@@ -129,7 +129,7 @@ ALERTS: Final = (
         owner=SERVICES,
         summary="{{ $labels.consumer }} gave messages up",
         description=(
-            "{{ $labels.consumer }} gave up {{ $value }} messages; what concerns their orders waits behind them."
+            f"Messages that {{{{ $labels.consumer }}}} gave up: {COUNT}; what concerns their orders waits behind them."
         ),
         dashboard="touchstone-bus",
         panel="Given up",
@@ -139,13 +139,13 @@ ALERTS: Final = (
                 {_held("dead"): "X", _held("parked"): "5", _gaps("unreadable"): "0", _gaps("missing"): "1"},
                 quiet=("0", "10"),
                 loud="9",
-                firing=(Firing("crm gave up 9 messages; what concerns their orders waits behind them.", _CRM),),
+                firing=(Firing("Messages that crm gave up: 9; what concerns their orders waits behind them.", _CRM),),
             ),
             Edge(  # what is parked was not given up, nor what nobody could read
                 {_held("dead"): "X", _held("parked"): "50", _gaps("unreadable"): "3", _gaps("missing"): "0"},
                 quiet=("3", "13"),
                 loud="4",
-                firing=(Firing("crm gave up 1 messages; what concerns their orders waits behind them.", _CRM),),
+                firing=(Firing("Messages that crm gave up: 1; what concerns their orders waits behind them.", _CRM),),
             ),
         ),
     ),
@@ -158,7 +158,7 @@ ALERTS: Final = (
         owner=SERVICES,
         summary="{{ $labels.consumer }} gives up one message after the other",
         description=(
-            "{{ $labels.consumer }} gave up {{ $value }} messages; what concerns their orders waits behind them."
+            f"Messages that {{{{ $labels.consumer }}}} gave up: {COUNT}; what concerns their orders waits behind them."
         ),
         dashboard="touchstone-bus",
         panel="Given up",
@@ -169,7 +169,7 @@ ALERTS: Final = (
                 {_held("dead"): "X", _held("parked"): "50", _gaps("unreadable"): "3", _gaps("missing"): "4"},
                 quiet=("12",),
                 loud="13",
-                firing=(Firing("crm gave up 10 messages; what concerns their orders waits behind them.", _CRM),),
+                firing=(Firing("Messages that crm gave up: 10; what concerns their orders waits behind them.", _CRM),),
             ),
         ),
     ),
@@ -182,7 +182,7 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="A handler of {{ $labels.consumer }} fails again and again",
-        description="{{ $value }} messages to {{ $labels.consumer }} failed and are tried again.",
+        description=f"Messages to {{{{ $labels.consumer }}}} that failed and are tried again: {COUNT}.",
         dashboard="touchstone-bus",
         panel="Parked and retrying",
         muted_by=_MUTED,
@@ -191,7 +191,7 @@ ALERTS: Final = (
                 {_held("retrying"): "X", _held("parked"): "5"},
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("1 messages to crm failed and are tried again.", _CRM),),
+                firing=(Firing("Messages to crm that failed and are tried again: 1.", _CRM),),
             ),
         ),
     ),
@@ -208,7 +208,7 @@ unless max by (job, consumer) (touchstone_bus_gaps{{kind="missing"}}) > 0
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="Messages to {{ $labels.consumer }} came too early and wait",
-        description="{{ $value }} messages to {{ $labels.consumer }} wait for one before them, and no gap is known.",
+        description=f"Messages to {{{{ $labels.consumer }}}} that wait for one before them (no gap is known): {COUNT}.",
         dashboard="touchstone-bus",
         panel="Parked and retrying",
         muted_by=_MUTED,
@@ -223,7 +223,7 @@ unless max by (job, consumer) (touchstone_bus_gaps{{kind="missing"}}) > 0
                 },
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("1 messages to crm wait for one before them, and no gap is known.", _CRM),),
+                firing=(Firing("Messages to crm that wait for one before them (no gap is known): 1.", _CRM),),
             ),
             Edge(
                 {_held("parked"): "X", _held("dead"): "3", _gaps("missing"): "0", _gaps("unreadable"): "2"},

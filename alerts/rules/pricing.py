@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
+from alerts.model import COUNT, SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
 
 GROUP: Final = "pricing"
 _MUTED: Final = (Cause.MAINTENANCE,)
@@ -36,12 +36,13 @@ ALERTS: Final = (
         summary="Prices of the class {{ $labels.class }} are waited for",
         description=(
             "The oldest request of the class {{ $labels.class }} has waited for {{ $value | humanizeDuration }} for "
-            'its price; {{ with query (printf "max(touchstone_pricing_waiting_requests{class=%q})" $labels.class) }}'
-            '{{ . | first | value | printf "%.0f" }}{{ else }}?{{ end }} wait.'
+            "its price; requests that wait: "
+            '{{ with query (printf "max(touchstone_pricing_waiting_requests{class=%q})" $labels.class) }}'
+            '{{ . | first | value | printf "%.0f" }}{{ else }}?{{ end }}.'
         ),
         dashboard="touchstone-pricing",
         panel="Oldest unanswered request",
-        trace=_CALCULATION,
+        traces=(_CALCULATION,),
         drill="pricing-workers-down",
         muted_by=(*_MUTED, Cause.BROKER, Cause.PRICING),
         scenes=(
@@ -57,7 +58,8 @@ ALERTS: Final = (
                 loud="301",
                 firing=(
                     Firing(
-                        "The oldest request of the class shop has waited for 5m 1s for its price; 12 wait.",
+                        "The oldest request of the class shop has waited for 5m 1s for its price; requests that wait: "
+                        "12.",
                         {"class": "shop"},
                     ),
                 ),
@@ -73,10 +75,10 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="Calculations of prices do not end well ({{ $labels.reason }})",
-        description="{{ $value | humanize }} calculations of the last hour were ended for {{ $labels.reason }}.",
+        description=f"{COUNT} calculations of the last hour were ended for {{{{ $labels.reason }}}}.",
         dashboard="touchstone-pricing",
         panel="Child processes that did not end well",
-        trace=_CALCULATION,
+        traces=(_CALCULATION,),
         drill="poison-model",
         muted_by=_MUTED,
         scenes=(
@@ -102,7 +104,7 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="A pricing worker fell silent at its work",
-        description="Work was taken over {{ $value | humanize }} times in the last hour from workers that fell silent.",
+        description=f"Pieces of work taken over in the last hour from workers that fell silent: {COUNT}.",
         dashboard="touchstone-pricing",
         panel="Work taken over from silent workers",
         drill="pricing-worker-killed",
@@ -114,15 +116,15 @@ ALERTS: Final = (
                     'touchstone_pricing_leases_lost_total{instance="b"}': "X",
                 },
                 quiet=("0",),
-                loud="1",
-                firing=(Firing("Work was taken over 2 times in the last hour from workers that fell silent."),),
+                loud="1.003",  # what one is where scrapes do not fall on the minute
+                firing=(Firing("Pieces of work taken over in the last hour from workers that fell silent: 2."),),
                 window="1h",
             ),
             Edge(
                 {'touchstone_pricing_leases_lost_total{instance="a"}': "X"},
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("Work was taken over 1 times in the last hour from workers that fell silent."),),
+                firing=(Firing("Pieces of work taken over in the last hour from workers that fell silent: 1."),),
                 window="1h",
             ),
         ),
@@ -136,12 +138,10 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="The vendor calculates prices that our workers should",
-        description=(
-            "{{ $value | humanize }} prices of the last hour fell back to the vendor: our workers were late or failed."
-        ),
+        description=f"{COUNT} prices of the last hour fell back to the vendor: our workers were late or failed.",
         dashboard="touchstone-pricing",
         panel="Prices left to the vendor",
-        trace=_CALCULATION,
+        traces=(_CALCULATION,),
         muted_by=(*_MUTED, Cause.PRICING),
         scenes=(
             Edge(
@@ -173,8 +173,8 @@ ALERTS: Final = (
             "{{ $value | humanizePercentage }} of the requests of the last six hours were answered without a price."
         ),
         dashboard="touchstone-pricing",
-        panel="Refusals",
-        trace=_CALCULATION,
+        panel="Share of models without a price",
+        traces=(_CALCULATION,),
         muted_by=_MUTED,
         scenes=(
             Edge(

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
+from alerts.model import COUNT, SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
 
 GROUP: Final = "processes"
 _MUTED: Final = (Cause.MAINTENANCE, Cause.SAME_JOB)
 _ONE: Final = {"job": "shop", "instance": "a:8401"}
 _OF_ONE: Final = 'job="shop",instance="a:8401"'
+_AWAY: Final = (
+    Firing(
+        "a:8401 of shop cannot be scraped; others of the same job can, or `jobs` in the settings does not name it.",
+        _ONE,
+    ),
+)
 _REQUESTS: Final = "http_server_request_duration_seconds_bucket"
 _CPU: Final = f"process_cpu_seconds_total{{{_OF_ONE}}}"
 
@@ -61,23 +67,51 @@ ALERTS: Final = (
     Alert(
         name="InstanceDown",
         group=GROUP,
-        expr="up == 0 and on (job) up == 1",
+        # Whatever is not up and is not among what ServiceDown tells of: jobs that nobody demands too.
+        expr="up == 0 unless on (job) (touchstone:job_expected unless on (job) up == 1)",
         for_="10m",
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="An instance of {{ $labels.job }} is down",
-        description="{{ $labels.instance }} of {{ $labels.job }} cannot be scraped; others of the same job can.",
+        description=(
+            "{{ $labels.instance }} of {{ $labels.job }} cannot be scraped; others of the same job can, "
+            "or `jobs` in the settings does not name it."
+        ),
         dashboard="touchstone-services",
         panel="Up",
         muted_by=(Cause.MAINTENANCE,),
         scenes=(
             Edge(
-                {f"up{{{_OF_ONE}}}": "X", 'up{job="shop",instance="b:8401"}': "1", 'up{job="crm",instance="c:1"}': "1"},
+                {
+                    'touchstone:job_expected{job="shop"}': "1",
+                    f"up{{{_OF_ONE}}}": "X",
+                    'up{job="shop",instance="b:8401"}': "1",
+                    'up{job="crm",instance="c:1"}': "1",
+                },
                 quiet=("1",),
                 loud="0",
-                firing=(Firing("a:8401 of shop cannot be scraped; others of the same job can.", _ONE),),
+                firing=_AWAY,
             ),
-            Edge({f"up{{{_OF_ONE}}}": "X", 'up{job="crm",instance="c:1"}': "1"}, ("1",), "0", ()),
+            Edge(  # ServiceDown says this
+                {
+                    'touchstone:job_expected{job="shop"}': "1",
+                    f"up{{{_OF_ONE}}}": "X",
+                    'up{job="crm",instance="c:1"}': "1",
+                },
+                quiet=("1",),
+                loud="0",
+                firing=(),
+            ),
+            Edge(  # and nobody else says that
+                {
+                    'touchstone:job_expected{job="crm"}': "1",
+                    f"up{{{_OF_ONE}}}": "X",
+                    'up{job="crm",instance="c:1"}': "0",
+                },
+                quiet=("1",),
+                loud="0",
+                firing=_AWAY,
+            ),
         ),
     ),
     Alert(
@@ -88,7 +122,7 @@ ALERTS: Final = (
         severity=Severity.PAGE,
         owner=SERVICES,
         summary="{{ $labels.job }} starts again and again",
-        description="{{ $labels.instance }} of {{ $labels.job }} was started {{ $value }} times within an hour.",
+        description=f"{{{{ $labels.instance }}}} of {{{{ $labels.job }}}} was started {COUNT} times within an hour.",
         dashboard="touchstone-services",
         panel="Running since",
         muted_by=(Cause.MAINTENANCE,),
@@ -117,7 +151,7 @@ ALERTS: Final = (
         description="{{ $labels.instance }} of {{ $labels.job }} uses {{ $value | humanizePercentage }} of a core.",
         dashboard="touchstone-services",
         panel="Processor",
-        trace=_REQUESTS,
+        traces=(_REQUESTS,),
         muted_by=_MUTED,
         scenes=(
             Scene(
@@ -192,10 +226,10 @@ ALERTS: Final = (
         severity=Severity.PAGE,
         owner=SERVICES,
         summary="{{ $labels.job }} does not get done with its requests",
-        description="{{ $labels.instance }} of {{ $labels.job }} is answering {{ $value }} requests at once.",
+        description=f"{{{{ $labels.instance }}}} of {{{{ $labels.job }}}} is answering {COUNT} requests at once.",
         dashboard="touchstone-services",
         panel="Requests under way",
-        trace=_REQUESTS,
+        traces=(_REQUESTS,),
         drill="database-slow",
         muted_by=_MUTED,
         scenes=(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from alerts.model import PROMISE, Alert, Cause, Edge, Firing, Severity
+from alerts.model import KNOWN, PROMISE, Alert, Cause, Edge, Firing, Recording, Severity
+from alerts.rules.burning import INDICATORS, LEAST_BAD
 
 GROUP: Final = "promise"
-_BROKEN_BUDGET: Final = "touchstone_promise_objective_ratio"
+_OBJECTIVE: Final = "touchstone_promise_objective_ratio"
 _MUTED: Final = (Cause.MAINTENANCE, Cause.COLLECTOR)
 _BOUND: Final = 'touchstone_promise_expected_break_bound_ratio{segment="all",bound="lower"}'
 _RATIO: Final = 'touchstone_promise_expected_break_ratio{segment="all"}'
@@ -21,27 +22,44 @@ _SHOP_RATIO: Final = 'touchstone_promise_expected_break_ratio{segment="channel=s
 _SHOP_BOUND: Final = 'touchstone_promise_expected_break_bound_ratio{segment="channel=shop",bound="lower"}'
 _B2B_UPPER: Final = 'touchstone_promise_expected_break_bound_ratio{segment="channel=b2b",bound="upper"}'
 
+_MAY: Final = f"(1 - max({KNOWN.format('touchstone_promise_objective_ratio')}))"
+_ALL: Final = KNOWN.format('touchstone_promise_expected_break_ratio{segment="all"}')
+_LOWER: Final = KNOWN.format('touchstone_promise_expected_break_bound_ratio{segment="all", bound="lower"}')
+_AT_LEAST: Final = 'max(touchstone_promise_expected_break_bound_ratio{segment="all", bound="lower"})'
+_BREAKS: Final = KNOWN.format("touchstone_promise_expected_breaks")
+_SPENT: Final = KNOWN.format("touchstone_promise_budget_spent_ratio")
+_CULPRIT: Final = KNOWN.format("touchstone_promise_culprit")
+_MAY_BREAK: Final = (
+    f'{{{{ with query "{_MAY}" }}}}{{{{ . | first | value | humanizePercentage }}}}{{{{ else }}}}?{{{{ end }}}} may.'
+)
+# Twice what may break pages, 1.3 times is a ticket. Where a third or more may, that would be nearly all or more than
+# all: there it is half of what is left, and 0.15 of it.
+LIMITS: Final = (
+    Recording("touchstone:promise_page:ratio", INDICATORS, f"clamp_max(2 * {_MAY}, scalar(0.5 + 0.5 * {_MAY}))"),
+    Recording("touchstone:promise_ticket:ratio", INDICATORS, f"clamp_max(1.3 * {_MAY}, scalar(0.15 + 0.85 * {_MAY}))"),
+)
+
 ALERTS: Final = (
     Alert(
         name="PromiseAtRisk",
         group=GROUP,
-        # The lower end of the interval beyond twice what may break: neither chance nor an ordinary bad week.
-        expr="""
-            max(touchstone_promise_expected_break_ratio{segment="all"})
-            and max(touchstone_promise_expected_break_bound_ratio{segment="all", bound="lower"})
-              > 2 * (1 - max(touchstone_promise_objective_ratio))
+        # The lower end of the interval beyond twice what may break: neither chance nor an ordinary bad week. A few
+        # orders in a quiet season are a matter for the ticket below.
+        expr=f"""
+            max({_ALL})
+            and max({_LOWER}) > touchstone:promise_page:ratio
+            and max({_BREAKS}) >= {LEAST_BAD}
         """,
         for_="1h",
         severity=Severity.PAGE,
         owner=PROMISE,
         summary="The promise is at risk",
         description=(
-            "{{ $value | humanizePercentage }} of the open promises are expected to break, "
-            '{{ with query "max(touchstone_promise_expected_breaks)" }}'
-            '{{ . | first | value | printf "%.0f" }}{{ else }}?{{ end }} orders; '
-            '{{ with query "1 - max(touchstone_promise_objective_ratio)" }}'
-            "{{ . | first | value | humanizePercentage }}{{ else }}?{{ end }} may."
-            '{{ with query "touchstone_promise_culprit == 1" }} '
+            "{{ $value | humanizePercentage }} of the open promises are expected to break, which is "
+            f'{{{{ with query "max({_BREAKS})" }}}}'
+            '{{ . | first | value | printf "%.0f" }}{{ else }}?{{ end }} of them; '
+            f"{_MAY_BREAK}"
+            f'{{{{ with query "{_CULPRIT} == 1" }}}} '
             'The culprit now is {{ . | first | label "stage" }}.{{ end }}'
         ),
         dashboard="touchstone-executive",
@@ -56,7 +74,7 @@ ALERTS: Final = (
                     _RATIO: "0.625",
                     **_OTHERS,
                     "touchstone_promise_expected_breaks": "50",
-                    _BROKEN_BUDGET: "0.875",
+                    _OBJECTIVE: "0.875",
                     'touchstone_promise_culprit{stage="approval"}': "1",
                     'touchstone_promise_culprit{stage="packing"}': "0",
                 },
@@ -64,67 +82,106 @@ ALERTS: Final = (
                 loud="0.251",
                 firing=(
                     Firing(
-                        "62.5% of the open promises are expected to break, 50 orders; 12.5% may."
+                        "62.5% of the open promises are expected to break, which is 50 of them; 12.5% may."
                         " The culprit now is approval."
                     ),
                 ),
             ),
+            Edge(  # of a promise that half may break, twice is all
+                {_BOUND: "X", _RATIO: "0.875", **_OTHERS, "touchstone_promise_expected_breaks": "7", _OBJECTIVE: "0.5"},
+                quiet=("0.75",),
+                loud="0.751",
+                firing=(Firing("87.5% of the open promises are expected to break, which is 7 of them; 50% may."),),
+            ),
             Edge(
-                {_B2B_BOUND: "X", _B2B_RATIO: "0.7", _BROKEN_BUDGET: "0.875", _RATIO: "0.1", _BOUND: "0.05"},
+                {
+                    _B2B_BOUND: "X",
+                    _B2B_RATIO: "0.7",
+                    _OBJECTIVE: "0.875",
+                    _RATIO: "0.1",
+                    _BOUND: "0.05",
+                    "touchstone_promise_expected_breaks": "50",
+                },
                 quiet=("0",),
                 loud="0.9",
                 firing=(),
+            ),
+            Edge(  # one order that is late wakes nobody
+                {"touchstone_promise_expected_breaks": "X", _RATIO: "0.75", _BOUND: "0.5", _OBJECTIVE: "0.875"},
+                quiet=("1", "4.9"),
+                loud="5",
+                firing=(Firing("75% of the open promises are expected to break, which is 5 of them; 12.5% may."),),
             ),
         ),
     ),
     Alert(
         name="PromiseSlipping",
         group=GROUP,
-        expr="""
-            max(touchstone_promise_expected_break_ratio{segment="all"})
-            and max(touchstone_promise_expected_break_bound_ratio{segment="all", bound="lower"})
-              > 1.3 * (1 - max(touchstone_promise_objective_ratio))
-            unless max(touchstone_promise_expected_break_bound_ratio{segment="all", bound="lower"})
-              > 2 * (1 - max(touchstone_promise_objective_ratio))
+        expr=f"""
+            max({_ALL})
+            and max({_LOWER}) > touchstone:promise_ticket:ratio
+            unless (
+              {_AT_LEAST} > touchstone:promise_page:ratio
+              and max(touchstone_promise_expected_breaks) >= {LEAST_BAD}
+            )
         """,
         for_="6h",
         severity=Severity.TICKET,
         owner=PROMISE,
         summary="More open promises will break than may",
-        description=(
-            "{{ $value | humanizePercentage }} of the open promises are expected to break; "
-            '{{ with query "1 - max(touchstone_promise_objective_ratio)" }}'
-            "{{ . | first | value | humanizePercentage }}{{ else }}?{{ end }} may."
-        ),
+        description=f"{{{{ $value | humanizePercentage }}}} of the open promises are expected to break; {_MAY_BREAK}",
         dashboard="touchstone-executive",
         panel="Share of open promises that will break",
         orders="risk=late",
         muted_by=_MUTED,
         scenes=(
             Edge(
-                {_BOUND: "X", _RATIO: "0.25", _BROKEN_BUDGET: "0.875", **_OTHERS},
+                {
+                    _BOUND: "X",
+                    _RATIO: "0.25",
+                    _OBJECTIVE: "0.875",
+                    **_OTHERS,
+                    "touchstone_promise_expected_breaks": "5",
+                },
                 quiet=("0.1625", "0.2501"),
                 loud="0.25",
                 firing=(Firing("25% of the open promises are expected to break; 12.5% may."),),
             ),
             Edge(
-                {_BOUND: "X", _RATIO: "0.25", _BROKEN_BUDGET: "0.875", **_OTHERS},
+                {_BOUND: "X", _RATIO: "0.25", _OBJECTIVE: "0.875", **_OTHERS},
                 quiet=("0.1",),
                 loud="0.163",
                 firing=(Firing("25% of the open promises are expected to break; 12.5% may."),),
+            ),
+            Edge(
+                {
+                    _BOUND: "X",
+                    _RATIO: "0.75",
+                    _OBJECTIVE: "0.5",
+                    **_OTHERS,
+                    "touchstone_promise_expected_breaks": "50",
+                },
+                quiet=("0.575", "0.7501"),
+                loud="0.5751",
+                firing=(Firing("75% of the open promises are expected to break; 50% may."),),
+            ),
+            Edge(  # too few orders for a page
+                {_BOUND: "0.5", _RATIO: "0.75", _OBJECTIVE: "0.875", "touchstone_promise_expected_breaks": "X"},
+                quiet=("5",),
+                loud="4.9",
+                firing=(Firing("75% of the open promises are expected to break; 12.5% may."),),
             ),
         ),
     ),
     Alert(
         name="PromiseSegmentAtRisk",
         group=GROUP,
-        expr="""
-            max by (segment) (touchstone_promise_expected_break_ratio)
+        expr=f"""
+            max by (segment) ({KNOWN.format("touchstone_promise_expected_break_ratio")})
             and on (segment)
-              max by (segment) (touchstone_promise_expected_break_bound_ratio{bound="lower"})
-              > on () group_left () 2 * (1 - max(touchstone_promise_objective_ratio))
-            unless on () max(touchstone_promise_expected_break_bound_ratio{segment="all", bound="lower"})
-              > 2 * (1 - max(touchstone_promise_objective_ratio))
+              max by (segment) ({KNOWN.format('touchstone_promise_expected_break_bound_ratio{bound="lower"}')})
+              > on () group_left () touchstone:promise_page:ratio
+            unless on () {_AT_LEAST} > touchstone:promise_page:ratio
         """,
         for_="6h",
         severity=Severity.TICKET,
@@ -132,12 +189,11 @@ ALERTS: Final = (
         summary="The promise is at risk for {{ $labels.segment }}",
         description=(
             "{{ $value | humanizePercentage }} of the open promises of {{ $labels.segment }} are expected to break; "
-            '{{ with query "1 - max(touchstone_promise_objective_ratio)" }}'
-            "{{ . | first | value | humanizePercentage }}{{ else }}?{{ end }} may."
+            f"{_MAY_BREAK}"
         ),
         dashboard="touchstone-executive",
         panel="Share of open promises that will break",
-        orders="risk=late",
+        orders="segment={{ $labels.segment | urlquery }}&risk=late",
         muted_by=_MUTED,
         scenes=(
             Edge(
@@ -148,7 +204,7 @@ ALERTS: Final = (
                     _B2B_RATIO: "0.5",
                     _BOUND: "0.25",
                     _RATIO: "0.3",
-                    _BROKEN_BUDGET: "0.875",
+                    _OBJECTIVE: "0.875",
                     _UPPER: "0.99",
                     _B2B_UPPER: "0.99",
                 },
@@ -162,7 +218,7 @@ ALERTS: Final = (
                 ),
             ),
             Edge(  # where all orders are at risk, one segment is no news
-                {_B2B_BOUND: "0.3", _B2B_RATIO: "0.5", _BOUND: "X", _RATIO: "0.3", _BROKEN_BUDGET: "0.875"},
+                {_B2B_BOUND: "0.3", _B2B_RATIO: "0.5", _BOUND: "X", _RATIO: "0.3", _OBJECTIVE: "0.875"},
                 quiet=("0.251",),
                 loud="0.25",
                 firing=(
@@ -177,7 +233,7 @@ ALERTS: Final = (
     Alert(
         name="ErrorBudgetSpent",
         group=GROUP,
-        expr="max(touchstone_promise_budget_spent_ratio) >= 1",
+        expr=f"max({_SPENT}) >= 1",
         for_="6h",
         severity=Severity.TICKET,
         owner=PROMISE,
@@ -199,8 +255,8 @@ ALERTS: Final = (
         name="ErrorBudgetForecast",
         group=GROUP,
         # A house that just keeps its objective ends its window at 1: the forecast must lie well beyond it.
-        expr="""
-            max(touchstone_promise_budget_forecast_ratio) >= 1.5
+        expr=f"""
+            max({KNOWN.format("touchstone_promise_budget_forecast_ratio")}) >= 1.5
             unless max(touchstone_promise_budget_spent_ratio) >= 1
         """,
         for_="6h",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
+from alerts.model import COUNT, SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
 
 GROUP: Final = "scrapes"
 _DASHBOARD: Final = "touchstone-telemetry"
@@ -17,7 +17,7 @@ _GROWN: Final = "a:8401 of shop shows {} series: a label may hold ids."
 
 def _refused(why: str) -> Edge:
     """Return the boundary of one reason for which samples are refused."""
-    said = "p:9090 refused samples {} times in 15 minutes."
+    said = "Refusals of samples by p:9090 in 15 minutes: {}."
     labels = {"job": "prometheus", "instance": "p:9090"}
     reasons = ("exceeded_sample_limit", "sample_duplicate_timestamp", "sample_out_of_order", "sample_out_of_bounds")
     series = {f"prometheus_target_scrapes_{reason}_total{_PROMETHEUS}": "0" for reason in reasons}
@@ -64,9 +64,9 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="Prometheus refuses samples",
-        description="{{ $labels.instance }} refused samples {{ $value | humanize }} times in 15 minutes.",
+        description=f"Refusals of samples by {{{{ $labels.instance }}}} in 15 minutes: {COUNT}.",
         dashboard=_DASHBOARD,
-        panel="Targets that cannot be read",
+        panel="Samples refused",
         muted_by=(),
         scenes=(
             _refused("exceeded_sample_limit"),
@@ -90,7 +90,7 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="{{ $labels.job }} shows ever more series",
-        description="{{ $labels.instance }} of {{ $labels.job }} shows {{ $value }} series: a label may hold ids.",
+        description=f"{{{{ $labels.instance }}}} of {{{{ $labels.job }}}} shows {COUNT} series: a label may hold ids.",
         dashboard=_DASHBOARD,
         panel="Series told by job",
         drill="label-holds-ids",
@@ -125,7 +125,7 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="Traces of {{ $labels.job }} are lost",
-        description="{{ $value | humanize }} spans of {{ $labels.job }} were given up in 15 minutes: nobody took them.",
+        description=f"Spans of {{{{ $labels.job }}}} given up in 15 minutes, since nobody took them: {COUNT}.",
         dashboard=_DASHBOARD,
         panel="Spans",
         muted_by=(Cause.MAINTENANCE,),
@@ -139,7 +139,7 @@ ALERTS: Final = (
                 {
                     "35m": (),
                     "36m": (
-                        Firing("300 spans of shop were given up in 15 minutes: nobody took them.", {"job": "shop"}),
+                        Firing("Spans of shop given up in 15 minutes, since nobody took them: 300.", {"job": "shop"}),
                     ),
                 },
             ),
@@ -148,8 +148,12 @@ ALERTS: Final = (
                 {'touchstone_spans_dropped_total{job="shop",instance="a"}': "0+0x20 1+0x9 2+0x9 3+0x20"},
                 {
                     "35m": (),
-                    "36m": (Firing("1 spans of shop were given up in 15 minutes: nobody took them.", {"job": "shop"}),),
-                    "55m": (Firing("1 spans of shop were given up in 15 minutes: nobody took them.", {"job": "shop"}),),
+                    "36m": (
+                        Firing("Spans of shop given up in 15 minutes, since nobody took them: 1.", {"job": "shop"}),
+                    ),
+                    "55m": (
+                        Firing("Spans of shop given up in 15 minutes, since nobody took them: 1.", {"job": "shop"}),
+                    ),
                     "56m": (),
                 },
             ),

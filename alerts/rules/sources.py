@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Severity
+from alerts.model import COUNT, KNOWN, SERVICES, Alert, Cause, Edge, Firing, Severity
 
 GROUP: Final = "sources"
 _MUTED: Final = (Cause.MAINTENANCE, Cause.COLLECTOR, Cause.BROKER)
@@ -13,12 +13,12 @@ ALERTS: Final = (
     Alert(
         name="SourceFailing",
         group=GROUP,
-        expr="max(touchstone_failing_sources) > 0",
+        expr=f"max({KNOWN.format('touchstone_failing_sources')}) > 0",
         for_="10m",
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="The collector cannot read a source",
-        description="{{ $value }} sources cannot be read: what happens there is seen later or not at all.",
+        description=f"Sources that cannot be read, so that their events are seen later or not at all: {COUNT}.",
         dashboard="touchstone-telemetry",
         panel="Sources and systems that do not answer",
         muted_by=(*_MUTED, Cause.MES),
@@ -27,19 +27,19 @@ ALERTS: Final = (
                 {"touchstone_failing_sources": "X"},
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("1 sources cannot be read: what happens there is seen later or not at all."),),
+                firing=(Firing("Sources that cannot be read, so that their events are seen later or not at all: 1."),),
             ),
         ),
     ),
     Alert(
         name="SequenceGaps",
         group=GROUP,
-        expr="max(touchstone_sequence_gaps) > 0",
+        expr=f"max({KNOWN.format('touchstone_sequence_gaps')}) > 0",
         for_="15m",
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="Events are missing between others",
-        description="Of {{ $value }} orders the collector lacks an event, though later ones came.",
+        description=f"Orders of which the collector lacks an event, though later ones came: {COUNT}.",
         dashboard="touchstone-telemetry",
         panel="Events that are wrong",
         drill="messages-lost",
@@ -49,7 +49,7 @@ ALERTS: Final = (
                 {"touchstone_sequence_gaps": "X"},
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("Of 1 orders the collector lacks an event, though later ones came."),),
+                firing=(Firing("Orders of which the collector lacks an event, though later ones came: 1."),),
             ),
         ),
     ),
@@ -61,7 +61,7 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="A system's clock runs backwards",
-        description="{{ $value | humanize }} events of the last hour are older than the event before them.",
+        description=f"{COUNT} events of the last hour are older than the event before them.",
         dashboard="touchstone-telemetry",
         panel="Events that are wrong",
         drill="clock-skew",
@@ -84,15 +84,15 @@ ALERTS: Final = (
         severity=Severity.TICKET,
         owner=SERVICES,
         summary="Events cannot be used",
-        description="{{ $value | humanize }} events of the last hour could not be used and are in quarantine.",
+        description=f"{COUNT} events of the last hour could not be used and are in quarantine.",
         dashboard="touchstone-telemetry",
-        panel="What could not be used, and why",
+        panel="Events that are wrong",
         muted_by=_MUTED,
         scenes=(
             Edge(
                 {"touchstone_quarantined_events": "X"},
                 quiet=("10",),
-                loud="11",
+                loud="11.04",  # what 11 are where scrapes do not fall on the minute
                 firing=(Firing("11 events of the last hour could not be used and are in quarantine."),),
                 window="1h",
             ),

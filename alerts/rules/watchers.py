@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alerts.model import SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
+from alerts.model import COUNT, SERVICES, Alert, Cause, Edge, Firing, Scene, Severity
 
 GROUP: Final = "watchers"
 _DASHBOARD: Final = "touchstone-telemetry"
@@ -12,6 +12,15 @@ _RULES: Final = '{job="prometheus",rule_group="rules.yaml;stages"}'
 _IN_GROUP: Final = {"job": "prometheus", "rule_group": "rules.yaml;stages"}
 _PROMETHEUS: Final = '{job="prometheus",instance="p:9090"}'
 _ALERTMANAGER: Final = '{job="alertmanager",instance="m:9093"}'
+_OPEN: Final = 'touchstone_maintenance{{instance="{}"}}'
+_UNTIL: Final = 'touchstone_maintenance_until_timestamp_seconds{{instance="{}"}}'
+_WINDOW: Final = (Firing("It mutes every alert but those that watch the watching itself."),)
+
+
+def _long(end: str) -> tuple[Firing, ...]:
+    said = "Maintenance has muted nearly every alert of this house for a day; the window ends at {}."
+    return (Firing(said.format(end)),)
+
 
 ALERTS: Final = (
     Alert(
@@ -41,21 +50,104 @@ ALERTS: Final = (
     Alert(
         name="Maintenance",
         group=GROUP,
-        expr="max(touchstone_maintenance) == 1",
+        # Maintenance may take the collector down: until it is back, what it said last of the window's end holds.
+        expr="""
+            max(touchstone_maintenance) == 1
+            or
+            max(last_over_time(touchstone_maintenance_until_timestamp_seconds[1d])) > time()
+              unless on () touchstone_maintenance
+        """,
         for_="0s",
         severity=Severity.NONE,
         owner=SERVICES,
         summary="A maintenance window is open",
         description="It mutes every alert but those that watch the watching itself.",
-        dashboard=_DASHBOARD,
-        panel="Rules and notifications that fail",
+        dashboard="touchstone-operations",
+        panel="Business hours and maintenance",
         muted_by=(),
         scenes=(
             Edge(
                 {'touchstone_maintenance{job="collector"}': "X"},
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("It mutes every alert but those that watch the watching itself."),),
+                firing=_WINDOW,
+            ),
+            Scene(
+                "the collector goes down in the window, and the window ends at minute 40",
+                {
+                    _OPEN.format("a"): "0+0x4 1+0x4 stale",
+                    _UNTIL.format("a"): "0+0x4 2400+0x4 stale",
+                    _OPEN.format("b"): "0+0x9 stale",
+                    _UNTIL.format("b"): "0+0x9 stale",
+                },
+                {"4m": (), "5m": _WINDOW, "9m": _WINDOW, "10m": _WINDOW, "39m": _WINDOW, "40m": (), "60m": ()},
+            ),
+            Scene(
+                "the window is ended before its time, and then the collector goes down",
+                {_OPEN.format("a"): "1+0x4 0+0x4 stale", _UNTIL.format("a"): "2400+0x4 300+0x4 stale"},
+                {"4m": _WINDOW, "5m": (), "10m": (), "39m": ()},
+            ),
+            Scene(
+                "another collector takes over, where somebody ends the window",
+                {
+                    _OPEN.format("a"): "1+0x9 stale",
+                    _UNTIL.format("a"): "2400+0x9 stale",
+                    _OPEN.format("b"): "_x15 1+0x4 0+0x30",
+                    _UNTIL.format("b"): "_x15 2400+0x4 1200+0x30",
+                },
+                {"10m": _WINDOW, "15m": _WINDOW, "19m": _WINDOW, "20m": (), "39m": ()},
+            ),
+            Scene(
+                "a collector that nobody has heard for a day is down, window or not",
+                {_OPEN.format("a"): "1 1 stale", _UNTIL.format("a"): "432000 432000 stale"},
+                {"60m": _WINDOW, "780m": _WINDOW, "1470m": _WINDOW, "1500m": ()},
+                step="30m",
+            ),
+        ),
+    ),
+    Alert(
+        name="MaintenanceLong",
+        group=GROUP,
+        # The hour bridges restarts of the collector, and windows that follow each other.
+        expr="max(max_over_time(touchstone_maintenance[1h])) == 1",
+        for_="1d",
+        severity=Severity.TICKET,
+        owner=SERVICES,
+        summary="Maintenance has gone on for a day",
+        description=(
+            "Maintenance has muted nearly every alert of this house for a day; the window ends at "
+            '{{ with query "max(touchstone_maintenance_until_timestamp_seconds)" }}'
+            "{{ . | first | value | humanizeTimestamp }}{{ else }}?{{ end }}."
+        ),
+        dashboard="touchstone-operations",
+        panel="Business hours and maintenance",
+        muted_by=(),
+        scenes=(
+            Scene(
+                "a window of a day and a half",
+                {
+                    "touchstone_maintenance": "0+0x3 1+0x72 0+0x9",
+                    "touchstone_maintenance_until_timestamp_seconds": "0+0x3 138600+0x82",
+                },
+                {
+                    "1530m": (),
+                    "1560m": _long("1970-01-02 14:30:00 +0000 UTC"),
+                    "2340m": _long("1970-01-02 14:30:00 +0000 UTC"),
+                    "2370m": (),
+                },
+                step="30m",
+            ),
+            Scene(
+                "the collector is away for a moment, again and again",
+                {_OPEN.format("a"): "1 _ 1 stale 1+0x60"},
+                {"1410m": (), "1440m": _long("?"), "1500m": _long("?")},
+                step="30m",
+            ),
+            Scene(
+                "two windows, an hour and a half apart",
+                {"touchstone_maintenance": "1+0x30 0+0x2 1+0x40"},
+                {"1440m": (), "2100m": ()},
+                step="30m",
             ),
         ),
     ),
@@ -160,8 +252,7 @@ ALERTS: Final = (
         owner=SERVICES,
         summary="Rules cannot be evaluated",
         description=(
-            "Rules of {{ $labels.rule_group }} failed {{ $value | humanize }} times in 15 minutes: their "
-            "alerts are blind."
+            f"Failures of rules of {{{{ $labels.rule_group }}}} in 15 minutes, whose alerts are blind: {COUNT}."
         ),
         dashboard=_DASHBOARD,
         panel="Rules and notifications that fail",
@@ -174,7 +265,7 @@ ALERTS: Final = (
                 loud="1",
                 firing=(
                     Firing(
-                        "Rules of rules.yaml;stages failed 1 times in 15 minutes: their alerts are blind.", _IN_GROUP
+                        "Failures of rules of rules.yaml;stages in 15 minutes, whose alerts are blind: 1.", _IN_GROUP
                     ),
                 ),
                 window="15m",
@@ -193,7 +284,7 @@ ALERTS: Final = (
             "{{ $labels.rule_group }} takes {{ $value | humanizeDuration }} to evaluate, more than its interval."
         ),
         dashboard=_DASHBOARD,
-        panel="Rules and notifications that fail",
+        panel="Time to evaluate rules",
         muted_by=(),
         scenes=(
             Edge(
@@ -220,7 +311,7 @@ ALERTS: Final = (
         summary="Prometheus reaches no Alertmanager",
         description="{{ $labels.instance }} knows no Alertmanager, or gave alerts up that none took.",
         dashboard=_DASHBOARD,
-        panel="Rules and notifications that fail",
+        panel="From Prometheus to Alertmanager",
         drill="alertmanager-dead",
         muted_by=(),
         scenes=(
@@ -260,9 +351,9 @@ ALERTS: Final = (
         severity=Severity.PAGE,
         owner=SERVICES,
         summary="Alertmanager cannot tell people ({{ $labels.integration }})",
-        description="{{ $value | humanize }} notifications by {{ $labels.integration }} failed in 15 minutes.",
+        description=f"Notifications by {{{{ $labels.integration }}}} that failed in 15 minutes: {COUNT}.",
         dashboard=_DASHBOARD,
-        panel="Rules and notifications that fail",
+        panel="Notifications that reach nobody",
         muted_by=(),
         scenes=(
             Edge(
@@ -272,14 +363,14 @@ ALERTS: Final = (
                 },
                 quiet=("0",),
                 loud="3",
-                firing=(Firing("6 notifications by email failed in 15 minutes.", {"integration": "email"}),),
+                firing=(Firing("Notifications by email that failed in 15 minutes: 6.", {"integration": "email"}),),
                 window="15m",
             ),
             Edge(
                 {'alertmanager_notifications_failed_total{instance="a",integration="email"}': "X"},
                 quiet=("0",),
                 loud="1",
-                firing=(Firing("1 notifications by email failed in 15 minutes.", {"integration": "email"}),),
+                firing=(Firing("Notifications by email that failed in 15 minutes: 1.", {"integration": "email"}),),
                 window="15m",
             ),
         ),
@@ -296,7 +387,7 @@ ALERTS: Final = (
             "{{ $labels.instance }} of {{ $labels.job }} could not read its configuration and keeps the old one."
         ),
         dashboard=_DASHBOARD,
-        panel="Rules and notifications that fail",
+        panel="Configuration in force",
         muted_by=(),
         scenes=(
             Edge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -14,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import AwareDatetime  # noqa: TC002 - FastAPI reads the annotations
 
 from collectors.live import documents, store
-from collectors.live.chasing import page
+from collectors.live.chasing import page, stuck_by_limits, stuck_by_report
 from collectors.live.examples import EVENTS_BODY
 from collectors.live.reading import BATCHED, STRUCTURED, Intake, binary_message
 from collectors.replay import micros
@@ -26,7 +27,11 @@ from instrumentation.problems import ProblemError, responses
 if TYPE_CHECKING:
     from datetime import datetime
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from collectors.live.app import Service
+    from collectors.live.reports import Picture
 
 BEARER: Final = HTTPBearer(auto_error=False, description="The token that the collector was started with.")
 SECOND_US: Final = 1_000_000
@@ -154,18 +159,31 @@ def moment_of(given: datetime, name: str) -> int:
 @api.get("/orders", summary="Orders to chase: those in flight, nearest promise first")
 async def get_orders(
     request: Request,
-    risk: Annotated[documents.Risk | None, Query(description="Only orders with this risk.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    asked: Annotated[documents.OrdersAsked, Query()],
 ) -> documents.OpenOrders:
-    """Return a page of the orders in flight, as of a few seconds ago at most."""
+    """Return a page of the orders in flight, as of a few seconds ago at most, and how many there are in all.
+
+    The filters are those of the alerts: what an alert counts, the list that it links to shows.
+    """
     service = service_of(request)
     picture = await service.reports.picture()
+    stuck = await _stuck(service, picture, asked)
+    timelines, signalled = service.collector.timelines, service.signalling.account.segments
     try:
-        found = page(service.collector.timelines, picture, risk, limit, cursor)
+        # In a thread of its own: events are taken in meanwhile, however many orders there are.
+        found = await asyncio.to_thread(page, timelines, picture, asked, stuck, signalled)
     except BadInput as error:
         raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from error
     return documents.OpenOrders.model_validate(found)
+
+
+async def _stuck(service: Service, picture: Picture, asked: documents.OrdersAsked) -> NDArray[np.bool_] | None:
+    """Mark the orders of a picture that are stuck, if it matters: as the metric counts them, wherever it does."""
+    if asked.stuck is None:
+        return None
+    if service.watch.report is not None:
+        return stuck_by_report(picture, service.watch.report)
+    return stuck_by_limits(picture, service.collector.timelines.codebook.stages, await service.reports.limits())
 
 
 @api.get("/orders/{order:path}", summary="One order's journey", responses=responses(HTTPStatus.NOT_FOUND))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, model_validator
@@ -42,6 +42,18 @@ class NewPeriod(BaseModel):
         return self
 
 
+class NewWindow(NewPeriod):
+    """A maintenance window to declare."""
+
+    past: bool = Field(default=False, description="Whether it is meant that it begins more than a day back.")
+
+
+class Withdrawal(BaseModel):
+    """Why a maintenance window is withdrawn."""
+
+    why: Reason = Field(description="For those who look back.", examples=["declared for the wrong month"])
+
+
 class DecidedPeriod(BaseModel):
     """A period that was decided on."""
 
@@ -50,6 +62,13 @@ class DecidedPeriod(BaseModel):
     begin: datetime
     end: datetime
     why: str
+
+
+class DeclaredWindow(DecidedPeriod):
+    """A maintenance window that was declared. One that was withdrawn is as if it had never been."""
+
+    withdrawn_at: datetime | None
+    withdrawn_why: str | None
 
 
 class ReferencePeriods(BaseModel):
@@ -63,7 +82,7 @@ class MaintenanceWindows(BaseModel):
     """The maintenance windows declared so far, the earliest first."""
 
     now: bool = Field(description="Whether it is maintenance now.")
-    windows: list[DecidedPeriod]
+    windows: list[DeclaredWindow]
 
 
 @decisions_api.get("/reference", summary="The period that stages are judged against")
@@ -102,7 +121,8 @@ async def post_reference(request: Request, period: NewPeriod) -> ReferencePeriod
 async def get_maintenance(request: Request) -> MaintenanceWindows:
     """Return all maintenance windows."""
     signalling = service_of(request).signalling
-    return MaintenanceWindows(now=signalling.in_maintenance(), windows=_told(signalling.windows))
+    windows = [DeclaredWindow.model_validate(_shown(window)) for window in signalling.windows]
+    return MaintenanceWindows(now=signalling.in_maintenance(), windows=windows)
 
 
 @decisions_api.post(
@@ -111,10 +131,16 @@ async def get_maintenance(request: Request) -> MaintenanceWindows:
     summary="Declare a maintenance window",
     responses=responses(HTTPStatus.BAD_REQUEST),
 )
-async def post_maintenance(request: Request, period: NewPeriod) -> MaintenanceWindows:
-    """Mute alerts from `begin` until `end`, and leave these hours out of the stages' signals for good."""
-    begin, end = moment_of(period.begin, "begin"), moment_of(period.end, "end")
-    await service_of(request).signalling.declare_maintenance(begin, end, period.why)
+async def post_maintenance(request: Request, window: NewWindow) -> MaintenanceWindows:
+    """Mute alerts from `begin` until `end`, seven days at most, and leave these hours out of the signals for good.
+
+    What takes longer is declared as several windows, one after the other.
+    """
+    begin, end = moment_of(window.begin, "begin"), moment_of(window.end, "end")
+    try:
+        await service_of(request).signalling.declare_maintenance(begin, end, window.why, past=window.past)
+    except BadInput as error:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from error
     return await get_maintenance(request)
 
 
@@ -128,9 +154,31 @@ async def post_end_of_maintenance(request: Request, number: Number) -> Maintenan
     return await get_maintenance(request)
 
 
+@decisions_api.post(
+    "/maintenance/{number}/withdraw",
+    summary="Withdraw a maintenance window",
+    responses=responses(HTTPStatus.NOT_FOUND),
+)
+async def post_withdrawal_of_maintenance(
+    request: Request, number: Number, withdrawal: Withdrawal
+) -> MaintenanceWindows:
+    """Take a window back that was declared by mistake: all of its hours count again, and it mutes nothing any more.
+
+    It stays in the list, with the reason.
+    """
+    if not await service_of(request).signalling.withdraw_maintenance(number, withdrawal.why):
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no window {number} that was not withdrawn yet")
+    return await get_maintenance(request)
+
+
 def _told(periods: Iterable[Period]) -> list[DecidedPeriod]:
-    moments = ("decided_at", "begin", "end")
-    return [
-        DecidedPeriod.model_validate(asdict(one) | {name: shown(getattr(one, name)) for name in moments})
-        for one in periods
-    ]
+    return [DecidedPeriod.model_validate(_shown(one)) for one in periods]
+
+
+def _shown(period: Period) -> dict[str, Any]:
+    """Return a period with its moments in words."""
+    said = asdict(period)
+    moments = {
+        name: said[name] for name in ("decided_at", "begin", "end", "withdrawn_at") if said.get(name) is not None
+    }
+    return said | {name: shown(moment) for name, moment in moments.items()}

@@ -193,9 +193,33 @@ class OpenOrder(BaseModel):
     risk: Risk
 
 
+class OrdersAsked(BaseModel):
+    """Which orders in flight are asked for. What is left out leaves them all in; all that is said must hold."""
+
+    stage: str | None = Field(None, description="Only orders that are in this stage.")
+    segment: str | None = Field(
+        None, description="Only orders of this segment, `ATTRIBUTE=VALUE` as metrics and alerts name it, or `all`."
+    )
+    risk: Risk | None = Field(None, description="Only orders with this risk.")
+    over_budget: bool | None = Field(
+        None,
+        description="Only orders that have been in their present stage for longer than its budget, as "
+        "`touchstone_stage_over_budget_orders` counts them; false: only the others.",
+    )
+    stuck: bool | None = Field(
+        None,
+        description="Only orders that the last reconciliation found longer in their stage than its limit, as "
+        "`touchstone_reconcile_stuck` counts them; where there was none, those that are by what was heard of them. "
+        "false: only the others.",
+    )
+    limit: int = Field(100, ge=1, le=1_000)
+    cursor: str | None = Field(None, description="`next` of the page before.")
+
+
 class OpenOrders(BaseModel):
     """Orders in flight, nearest promise first. ``next`` is the cursor of the page after this one."""
 
     as_of: datetime
+    count: int = Field(description="How many there are, on all pages together.", examples=[75])
     orders: list[OpenOrder]
     next: str | None

@@ -96,6 +96,7 @@ class Picture:
 
     as_of: int
     names: list[str]
+    texts: dict[str, list[str]]  # behind the numbers of each attribute
     judged: Judged
     since: NDArray[np.int64]
     p50_us: NDArray[np.int64]
@@ -105,10 +106,11 @@ class Picture:
     totals: Counter[str]
 
     @cached_property
-    def nearest_first(self) -> list[int]:
+    def nearest_first(self) -> NDArray[np.int64]:
         """The places of all orders, nearest promise first."""
         moments = self.judged.promise_at.tolist()
-        return sorted(range(len(self.names)), key=lambda place: (moments[place], self.names[place]))
+        line = sorted(range(len(self.names)), key=lambda place: (moments[place], self.names[place]))
+        return np.array(line, dtype=np.int64)
 
     @property
     def stage(self) -> NDArray[np.int64]:
@@ -243,6 +245,7 @@ def take_picture(
     return Picture(
         as_of=as_of,
         names=[row[_NAMES] for row in rows],
+        texts=dimensions.texts,
         judged=judged,
         since=since,
         p50_us=remaining[0],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -132,7 +132,7 @@ moved = Table(
 )
 
 
-def _decided_periods(name: str, *more: Column[str]) -> Table:
+def _decided_periods(name: str, *more: Column[Any]) -> Table:
     """Return a table of decided periods, each with the reason given."""
     return Table(
         name,
@@ -148,4 +148,7 @@ def _decided_periods(name: str, *more: Column[str]) -> Table:
 
 # What the stages are judged against; the last one holds. ``document``: the fitted reference as JSON.
 reference_decisions = _decided_periods("reference_decisions", Column("document", Text, nullable=False))
-maintenance = _decided_periods("maintenance")
+# What was declared by mistake is withdrawn, and kept: ``withdrawn_at`` and why.
+maintenance = _decided_periods(
+    "maintenance", Column("withdrawn_at", BigInteger, nullable=True), Column("withdrawn_why", Text, nullable=True)
+)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Path_ = tuple[str | int, ...]
 LARGEST_BYTES: Final = 4 * 1024 * 1024
+_DRAFT: Final = "`touchstone promise init LOG` drafts a promise file"
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,11 @@ class Document:
         return self.lines.get(path, 1)
 
 
-def read_document(path: Path) -> Document:
-    """Read a YAML file. Raises BadInput where there is no such file, or where it is no YAML."""
+def read_document(path: Path, remedy: str = _DRAFT) -> Document:
+    """Read a YAML file. Raises BadInput where there is no such file, or where it is no YAML.
+
+    ``remedy``: what to do about an empty one.
+    """
     try:
         size = path.stat().st_size
         if size > LARGEST_BYTES:
@@ -43,17 +47,17 @@ def read_document(path: Path) -> Document:
         raise BadInput(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: is not UTF-8 text; save the promise file as UTF-8") from error
-    return parse_document(text, str(path))
+    return parse_document(text, str(path), remedy)
 
 
-def parse_document(text: str, name: str = "promise file") -> Document:
+def parse_document(text: str, name: str = "promise file", remedy: str = _DRAFT) -> Document:
     """Read YAML text into plain data with line numbers. Raises BadInput where it is no YAML."""
     try:
         loader = _PlainLoader(text)
         try:
             node = loader.get_single_node()
             if node is None:
-                raise BadInput(f"{name}: is empty; `touchstone promise init LOG` drafts a promise file")
+                raise BadInput(f"{name}: is empty; {remedy}")
             document = Document(loader.construct_document(node))
         finally:
             loader.dispose()

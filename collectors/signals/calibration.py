@@ -64,7 +64,7 @@ def calibrate(flow: Flow, week: NDArray[np.int64], share: Floats, rng: np.random
     seen = flow.departures.sum(axis=2).astype(np.float64)
     enough = seen.sum(axis=-1) >= FEWEST
     # All orders of a stage are watched however few they are: nothing else would tell.
-    enough[:, 0] = seen[:, 0].sum(axis=-1) > 0
+    enough[:, 0] = seen[:, 0].sum(axis=1) > 0
     limits = np.full((_TESTS, *enough.shape), np.inf)
     if not enough.any():
         return limits
@@ -130,11 +130,11 @@ def _dispersion(expected: Floats, seen: Floats, rng: np.random.Generator) -> Flo
 
 
 def _blocks(values: Floats, place: NDArray[np.int64], weeks: int) -> Floats:
-    """Return hours [..., n] as weeks [weeks, ..., WEEK_H]; hours that do not count are missing at a week's end."""
-    found = np.zeros((weeks, *values.shape[:-1], WEEK_H))
+    """Return hours [cells, n] as weeks [weeks, cells, WEEK_H]; hours that do not count are missing at a week's end."""
+    found = np.zeros((weeks, len(values), WEEK_H))
     for number in range(weeks):
-        own = values[..., place == number]
-        found[number, ..., : min(own.shape[-1], WEEK_H)] = own[..., :WEEK_H]
+        own = values[:, place == number][:, :WEEK_H]
+        found[number, :, : own.shape[1]] = own
     return found
 
 
@@ -143,7 +143,7 @@ def _top(
 ) -> Floats:
     """Return the sums' largest values [cells] over the weeks lived, with the level of the weeks known."""
     level = (seen[known].sum(axis=(0, -1)) + 0.5) / (expected[known].sum(axis=(0, -1)) + 0.5)
-    line = [np.concatenate(list(values[lived]), axis=-1) for values in (expected, seen)]
+    line = [np.concatenate(list(values[lived]), axis=1) for values in (expected, seen)]
     return highest(line[0] * level[..., np.newaxis], line[1], SLOWER, EFFECT, hours)
 
 

@@ -86,14 +86,11 @@ def highest(
     before = np.concatenate([np.zeros((*total.shape[:-1], 1)), total[..., :-1]], axis=-1)
     lowest = np.minimum.accumulate(before, axis=-1)
     score = np.maximum(total - lowest, 0.0)
-    if effect:
-        places = np.arange(total.shape[-1])
-        begins = np.maximum.accumulate(np.where(before <= lowest, places, 0), axis=-1)
-        begins = np.where(score > 0, begins, total.shape[-1])
-        counts = _since(expected, begins) >= effect * _since(seen, begins)
-        counts &= places - begins >= np.expand_dims(np.asarray(hours), -1)
-        score = np.where(counts, score, 0.0)
-    top: Floats = score.max(axis=-1)
+    places = np.arange(total.shape[-1])
+    begins = np.maximum.accumulate(places * (before <= lowest), axis=-1)
+    counts = _since(expected, begins) >= effect * _since(seen, begins)
+    counts &= places - begins >= np.expand_dims(np.asarray(hours), -1)
+    top: Floats = np.where(counts, score, 0.0).max(axis=-1)
     return top
 
 
@@ -101,5 +98,5 @@ def _since(values: NDArray[np.int64] | Floats, begins: NDArray[np.int64]) -> Flo
     """Return the sum of the values from the begin of each hour's run to its end."""
     total = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
     until = total[..., 1:]
-    found: Floats = until - np.take_along_axis(total, np.minimum(begins, values.shape[-1]), axis=-1)
+    found: Floats = until - np.take_along_axis(total, begins, axis=-1)
     return np.where(begins == values.shape[-1], 0.0, found)

@@ -35,7 +35,8 @@ class StageSignal:
     ``slowdown``: expected over seen departures, since the begin of what looks like a slow-down, or over the last four
     weeks where nothing does (NaN without evidence); ``lower``, ``upper``: its 95 % bounds. ``evidence``: the sum over
     its limit, 1 is the limit. ``budget_ratio``, ``budget_evidence``: the same for the budget (mean time in the stage
-    over the budget; NaN and 0 without one). ``since``: the begin, in microseconds, None where nothing is suspected.
+    over the budget; NaN and 0 without one). ``since``: the begin, in microseconds, None where nothing is suspected,
+    or what is held against it is its queue's.
     """
 
     stage: str
@@ -156,7 +157,8 @@ def judge(observed: Observed, reference: Reference, scope: Scope) -> History:
         evidence,
         np.where(counting, _told(over, observed.allowed, seen, reference.limits[1])[0], np.nan),
         over_budget,
-        np.where(evidence >= SUSPECTED, first + sums.since, -1),
+        # What is put down to it of its queue has not begun here.
+        np.where((evidence >= SUSPECTED) & (sums.score > 0), first + sums.since, -1),
     )
 
 

@@ -172,7 +172,8 @@ def _fit_stage(flow: Flow, stage: int, capacities: tuple[float, ...]) -> tuple[F
     stratum = np.searchsorted(edges, queue)
     ahead: Floats = np.ones(AHEAD)
     capacity = np.inf
-    for _ in range(_ROUNDS if by_age.sum() and inside.any() else 0):
+    told = bool(by_age.sum() and inside.any())  # where nobody was, or left, there is nothing to be learnt
+    for _ in range(told * _ROUNDS):
         beside = slot[flow.slot] * ahead[stratum]
         through = leaving(age, inside, beside * free(age @ began, capacity))
         age = _of_ages(by_age, through.sum(axis=1) / age)
@@ -217,7 +218,7 @@ def _capacity(
     """
     hours, days, levels = [], [], []
     # Where nobody is ever inside as an hour begins, nobody stands in anybody's way.
-    mean = load.mean() or 1.0
+    mean = max(float(load.mean()), 1e-9)
     for capacity in np.array(tried) * mean:
         expected = leaving(age, inside, free(load, capacity) * factor).sum(axis=0)
         levels.append(total.sum() / expected.sum())
@@ -245,7 +246,7 @@ def _of_ages(seen: NDArray[np.int64], weight: Floats) -> Floats:
     mean = seen.sum() / weight.sum()
     drawn: Floats = (seen + _AGED) / (weight + _AGED / mean)
     known = weight * mean >= _DRAWN
-    return drawn[np.maximum.accumulate(np.where(known, np.arange(AGES), 0))]
+    return drawn[np.maximum.accumulate(np.arange(len(known)) * known)]
 
 
 def _of_segment(age: Floats, left: NDArray[np.int64], expected: Floats) -> Floats:
@@ -269,12 +270,12 @@ def _falling(seen: Floats, expected: Floats) -> Floats:
 
     More work ahead lets nobody through sooner: strata that say so are taken together (isotonic regression).
     """
-    pools: list[list[float]] = []
-    for o, e in zip((seen + _DRAWN).tolist(), (expected + _DRAWN).tolist(), strict=True):
-        pools.append([o, e, 1])
+    pools: list[Floats] = []
+    for pool in np.column_stack((seen + _DRAWN, expected + _DRAWN, np.ones(len(seen)))):
+        pools.append(pool)
         while len(pools) > 1 and pools[-1][0] * pools[-2][1] > pools[-2][0] * pools[-1][1]:
             last = pools.pop()
-            pools[-1] = [a + b for a, b in zip(pools[-1], last, strict=True)]
+            pools[-1] += last
     return np.concatenate([np.full(int(count), o / e) for o, e, count in pools])
 
 
@@ -282,10 +283,10 @@ def _slots(seen: NDArray[np.int64], expected: Floats, slot: NDArray[np.int64]) -
     """Return the factor of each hour of the week, drawn towards that of its weekday times that of its hour."""
     seen_at = _sums(seen, slot, WEEK_H).reshape(7, 24)
     expected_at = _sums(expected, slot, WEEK_H).reshape(7, 24)
-    day, hour = np.ones((7, 1)), np.ones((1, 24))
+    day = hour = np.ones((1, 1))
     for _ in range(3):
         day = _shrunk(seen_at.sum(axis=1, keepdims=True), (expected_at * hour).sum(axis=1, keepdims=True))
-        hour = _shrunk(seen_at.sum(axis=0, keepdims=True), (expected_at * day).sum(axis=0, keepdims=True))
+        hour = _shrunk(seen_at.sum(axis=0), (expected_at * day).sum(axis=0))
     planned = day * hour
     factor: Floats = (planned * _shrunk(seen_at, expected_at * planned)).ravel()
     return factor

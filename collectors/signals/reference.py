@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from collectors.signals.basis import Basis
 from collectors.signals.calibration import calibrate
 from collectors.signals.ledger import AGE_EDGES_H, HOUR_US, WEEK_H, Ledger
 from collectors.signals.rates import HOUR_OLD, Flow, Rates, fit_rates
@@ -35,7 +36,8 @@ class Reference:
     ``departures`` [S, G]: the evidence behind it; 0 means that the test is blind. ``mean_h`` [S, G]: the mean time in
     the stage (order hours per departure). ``age_h`` [2, S, G]: P50 and P90 of the time inside so far of orders inside.
     ``busiest`` [S, G]: the most departures of any seven days on end.
-    ``limits`` [2, S, G]: of the tests "slower than this reference" and "over its budget".
+    ``limits`` [2, S, G]: of the tests "slower than this reference" and "over its budget". ``basis``: what the fit
+    depends on, None where an earlier version stored it and did not say.
     """
 
     stages: tuple[str, ...]
@@ -48,6 +50,7 @@ class Reference:
     age_h: Floats
     busiest: NDArray[np.int64]
     limits: Floats
+    basis: Basis | None = None
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON, from which `from_document` makes the same reference again."""
@@ -72,6 +75,7 @@ def from_document(document: dict[str, Any]) -> Reference:
         age_h=np.array(document["age_h"], dtype=float),
         busiest=np.array(document["busiest"], dtype=np.int64),
         limits=_array(document["limits"]),
+        basis=Basis.from_document(document.get("basis")),
     )
 
 
@@ -108,6 +112,7 @@ def fit(ledger: Ledger, begin: int, end: int, scope: Scope, muted: Muted = (), s
         age_h=np.stack([age_quantile(spent, quantile) for quantile in QUANTILES]),
         busiest=_busiest(ledger.departures(first, last).sum(axis=2)),
         limits=calibrate(flow, week, share, rng, queues=rates.crowded),
+        basis=scope.basis.within(begin, end) if scope.basis else None,
     )
 
 

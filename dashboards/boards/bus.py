@@ -80,8 +80,16 @@ def _held() -> Row:
         panels.lines(
             4,
             "Given up",
-            "Messages that failed too often (the dead letters); `touchstone dlq list` names them.",
-            [metric(held % "dead", "{{consumer}}")],
+            "Messages that failed too often (the dead letters), and how many of them nobody can read; `touchstone dlq"
+            " list` names them.",
+            [
+                metric(held % "dead", "{{consumer}}"),
+                metric(
+                    f'max by (consumer) ({names.BUS_GAPS}{{consumer=~"$consumer",kind="unreadable"}})',
+                    "{{consumer}}, of them unreadable",
+                    ref="B",
+                ),
+            ],
             Look("short", ((None, GOOD), (1, BAD)), decimals=0, least=0),
         ),
         panels.lines(
@@ -192,6 +200,18 @@ def _broker() -> list[Row]:
                     metric("max(rabbitmq_disk_space_available_limit_bytes)", "limit", ref="B"),
                 ],
                 Look("bytes", least=0, colours={"free": BLUE, "limit": VERMILLION}),
+            ),
+            panels.lines(
+                15,
+                "Alarms of the broker",
+                "1 while the broker takes no messages, because its memory, its disk or its files run out.",
+                [
+                    metric("max(rabbitmq_alarms_memory_used_watermark)", "memory"),
+                    metric("max(rabbitmq_alarms_free_disk_space_watermark)", "disk", ref="B"),
+                    metric("max(rabbitmq_alarms_file_descriptor_limit)", "files", ref="C"),
+                ],
+                Look("none", ((None, GOOD), (1, BAD)), decimals=0, least=0, most=1),
+                steps=True,
             ),
         ),
     ]

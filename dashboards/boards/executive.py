@@ -30,7 +30,11 @@ def build(promise: PromiseFile) -> Dashboard:
     if (cost := sql.cost_by_month()) is not None:
         rows.append(row(8, (24, _cost(cost, promise))))
     about = f"Are we keeping the promise `{promise.name}`, which stage makes orders late, and what is ahead?"
-    chosen = [variables.source(PROMETHEUS), variables.source(COLLECTOR)]
+    chosen = [
+        variables.source(PROMETHEUS),
+        variables.source(COLLECTOR),
+        variables.labels("segment", "Segment", names.EXPECTED_BREAK_RATIO, first=names.ALL),
+    ]
     return board(EXECUTIVE, "Executive: is the promise kept?", about, chosen, rows, since="now-6M", refresh="5m")
 
 
@@ -44,8 +48,8 @@ def _now(promise: PromiseFile) -> Row:
             1,
             "Promise kept",
             f"Share of all judged orders that kept the promise. The objective is {objective:.0%}."
-            " Open orders whose moment has passed count as broken.",
-            latest(f"{kept} / ({kept} + {broken})"),
+            " Open orders whose moment has passed count as broken. Nothing is shown before the first is judged.",
+            latest(f"{kept} / ({kept} + {broken} > 0)"),
             share,
         ),
         panels.single(
@@ -135,13 +139,14 @@ def _trend(sql: CollectorSql) -> Row:
 
 
 def _ahead() -> Row:
-    ratio = f'max({names.EXPECTED_BREAK_RATIO}{{{names.SEGMENT}="{names.ALL}"}})'
+    ratio = f'max({names.EXPECTED_BREAK_RATIO}{{{names.SEGMENT}="$segment"}})'
     return even(
         8,
         panels.lines(
             11,
             "Error budget: spent and forecast",
-            "What the window has used so far, and what it will have used at its end. At 100 % the objective is missed.",
+            "What the window has used so far, and what it will have used at its end. At 100 % the objective is missed."
+            " As far back as Prometheus keeps it.",
             [
                 metric(f"max({names.BUDGET_SPENT})", "spent"),
                 metric(f"max({names.BUDGET_FORECAST})", "forecast", ref="B"),
@@ -151,8 +156,8 @@ def _ahead() -> Row:
         panels.lines(
             12,
             "Share of open promises that will break",
-            "Expected, with the bounds of its interval; orders that wait in one queue wait together, and the interval"
-            " knows that.",
+            "Of the chosen segment: expected, with the bounds of its interval; orders that wait in one queue wait"
+            " together, and the interval knows that. As far back as Prometheus keeps it.",
             [metric(ratio, "expected"), _bound(names.LOWER, "B"), _bound(names.UPPER, "C")],
             Look("percentunit", least=0, colours={"expected": BLUE, names.LOWER: GREY, names.UPPER: GREY}),
         ),
@@ -160,7 +165,7 @@ def _ahead() -> Row:
 
 
 def _bound(bound: str, ref: str) -> Dataquery:
-    where = f'{names.SEGMENT}="{names.ALL}",{names.BOUND}="{bound}"'
+    where = f'{names.SEGMENT}="$segment",{names.BOUND}="{bound}"'
     return metric(f"max({names.EXPECTED_BREAK_BOUND}{{{where}}})", bound, ref=ref)
 
 

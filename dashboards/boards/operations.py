@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from collectors.promise import PromiseFile
 
-CHOSEN = f'{{{names.STAGE}=~"$stage",{names.SEGMENT}=~"$segment"}}'
+CHOSEN = f'{{{names.STAGE}=~"$stage",{names.SEGMENT}="$segment"}}'
 OF_STAGE = f'{{{names.STAGE}=~"$stage"}}'
 PER_DAY = "* 86400"
 
@@ -35,7 +35,7 @@ def build(promise: PromiseFile) -> Dashboard:
         variables.source(PROMETHEUS),
         variables.source(COLLECTOR),
         variables.labels("stage", "Stage", names.STAGE_ORDERS),
-        variables.labels("segment", "Segment", f"{names.STAGE_ARRIVALS}{OF_STAGE}", several=False),
+        variables.labels("segment", "Segment", f"{names.STAGE_ARRIVALS}{OF_STAGE}", first=names.ALL),
     ]
     rows = [
         row(11, (24, stage_map())),
@@ -90,6 +90,22 @@ def _slow(stages: tuple[str, ...]) -> Row:
             [_by_stage(names.STAGE_BUDGET_EVIDENCE)],
             Look("none", ((None, GOOD), (1, BAD)), decimals=2, least=0, series=stages),
         ),
+        _since(),
+    )
+
+
+def _since() -> Panel:
+    begun = f'max by ({names.STAGE}, {names.SEGMENT}) ({names.STAGE_SLOW_SINCE}{{{names.STAGE}=~"$stage"}})'
+    return panels.rows(
+        21,
+        "Slow since",
+        "Since when each stage and segment that is slow now, by evidence and effect, has been so, the earliest first:"
+        " the hour from which on what left it speaks for a slow-down. Empty is good.",
+        [latest(f"sort({begun} * 1000)", table=True)],
+        {"slow since": Look("dateTimeAsIso")},
+        transformations=[
+            panels.change("organize", excludeByName={"Time": True}, renameByName={"Value": "slow since"}),
+        ],
     )
 
 
@@ -180,6 +196,14 @@ def _flow(stages: tuple[str, ...]) -> Row:
             [metric(f"max by ({names.STAGE}) ({names.STAGE_UTILISATION}{OF_STAGE})", "{{stage}}")],
             Look("percentunit", ((None, GOOD), (0.85, BAD)), decimals=0, least=0, series=stages),
         ),
+        panels.lines(
+            18,
+            "Visits that the reference saw end",
+            "Departures from the stage in the frozen reference period. Where there were none, the test for a slow-down"
+            " is blind; `elsewhere` holds no order as long as every status has its stage, so none leaves it.",
+            [_by_stage(names.STAGE_REFERENCE_DEPARTURES)],
+            Look("short", ((None, BAD), (1, GOOD)), decimals=0, least=0, series=stages),
+        ),
     )
 
 
@@ -226,6 +250,21 @@ def _wrong() -> Row:
             ],
             Look("none", decimals=0, least=0, most=1, colours={"business hours": BLUE, "maintenance": ORANGE}),
             steps=True,
+        ),
+        panels.lines(
+            19,
+            "Until the maintenance window ends",
+            "What is left of the window that is open, also while no collector tells of it. Nothing is shown while none"
+            " is open.",
+            [metric(f"max(last_over_time({names.MAINTENANCE_UNTIL}[1d])) - time() > 0", "left")],
+            Look("s", least=0, colours={"left": ORANGE}),
+        ),
+        panels.lines(
+            20,
+            "Since the systems were compared",
+            "How long ago the last reconciliation was; it comes every few minutes where systems are polled.",
+            [metric(f"time() - max({names.RECONCILE_LAST_RUN})", "since")],
+            Look("s", ((None, GOOD), (1800, BAD)), least=0, colours={"since": BLUE}),
         ),
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OF_CLASS: Final = '{class=~"$class"}'
 RATE: Final = "[$__rate_interval]"
+HOUR: Final = "[1h]"  # the window of the alerts that link here; of what is rare, a rate shows needles
 PROMISED_S: Final = 600.0  # what falls back to the vendor has waited so long (decision 009)
 
 
@@ -34,6 +35,7 @@ def build() -> Dashboard:
         return f"histogram_quantile({share}, {rates})"
 
     lookups = names.PRICING_LOOKUPS
+    refused = f"sum(increase({names.PRICING_REFUSALS}[6h])) / (sum(increase({names.PRICING_ANSWERS}[6h])) > 0)"
     waiting = even(
         9,
         panels.lines(
@@ -97,17 +99,24 @@ def build() -> Dashboard:
         panels.lines(
             7,
             "Refusals",
-            "Requests answered without a price, per hour, by why.",
-            [metric(f"sum by (reason) (rate({names.PRICING_REFUSALS}{RATE})) * 3600", "{{reason}}")],
+            "Requests answered without a price in the hour before, by why.",
+            [metric(f"sum by (reason) (increase({names.PRICING_REFUSALS}{HOUR}))", "{{reason}}")],
             Look("short", least=0),
         ),
         panels.lines(
             8,
             "Prices left to the vendor",
-            "Prices that the vendor calculated after all, per hour, by why: the workers were late or failed, or"
-            " somebody decided before they had answered.",
-            [metric(f"sum by (cause) (rate({names.MES_FALLBACKS}{RATE})) * 3600", "{{cause}}")],
+            "Prices that the vendor calculated after all in the hour before, by why: the workers were late or failed,"
+            " or somebody decided before they had answered.",
+            [metric(f"sum by (cause) (increase({names.MES_FALLBACKS}{HOUR}))", "{{cause}}")],
             Look("short", least=0),
+        ),
+        panels.lines(
+            12,
+            "Share of models without a price",
+            "Of the requests answered in the six hours before, those that got no price.",
+            [metric(refused, "without a price")],
+            Look("percentunit", ((None, GOOD), (0.5, BAD)), decimals=0, least=0, most=1),
         ),
     )
     trouble = even(
@@ -115,16 +124,16 @@ def build() -> Dashboard:
         panels.lines(
             9,
             "Child processes that did not end well",
-            "Per hour, by why: out of time, memory or output, crashed, or ended by others. A model that does this again"
-            " and again is poison.",
-            [metric(f"sum by (reason) (rate({names.PRICING_KILLED}{RATE})) * 3600", "{{reason}}")],
+            "In the hour before, by why: out of time, memory or output, crashed, or ended by others. A model that does"
+            " this again and again is poison.",
+            [metric(f"sum by (reason) (increase({names.PRICING_KILLED}{HOUR}))", "{{reason}}")],
             Look("short", least=0),
         ),
         panels.lines(
             10,
             "Work taken over from silent workers",
-            "Leases lost per hour: a worker died or hung, and another one took its model up.",
-            [metric(f"sum(rate({names.PRICING_LOST}{RATE})) * 3600", "taken over")],
+            "Leases lost in the hour before: a worker died or hung, and another one took its model up.",
+            [metric(f"sum(increase({names.PRICING_LOST}{HOUR}))", "taken over")],
             Look("short", least=0),
         ),
         panels.lines(

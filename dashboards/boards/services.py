@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RATE: Final = "[$__rate_interval]"
 OF_JOB: Final = 'job=~"$job",instance=~"$instance"'
 OF_ROUTE: Final = f'{OF_JOB},route=~"$route"'
+LEGEND: Final = "{{job}} {{instance}}"
 COUNT: Final = f"{REQUEST_DURATION}_count"
 FAILED: Final = Look("percentunit", ((None, GOOD), (0.01, BAD)), least=0)
 
@@ -27,9 +28,12 @@ def build() -> Dashboard:
     """Return the dashboard of the services: requests above, resources below."""
     chosen = [
         variables.source(names.PROMETHEUS),
-        variables.labels("job", "Service", COUNT),
-        variables.labels("instance", "Instance", f'{COUNT}{{job=~"$job"}}'),
+        # Not everything that is watched answers requests.
+        variables.labels("job", "Service", "up"),
+        variables.labels("instance", "Instance", 'up{job=~"$job"}'),
         variables.labels("route", "Route", f"{COUNT}{{{OF_JOB}}}"),
+        variables.labels("sli", "Budget of", names.SLI_BUDGET),
+        variables.labels("of", "For", f'{names.SLI_BUDGET}{{sli=~"$sli"}}'),
     ]
     about = "Requests of each service by rate, errors and duration, error budgets that burn, and what processes use."
     return board(
@@ -46,10 +50,9 @@ def failed(by: str, where: str) -> str:
 
 def _up() -> Row:
     about = "1 where Prometheus reaches the process, 0 where it does not."
-    up = panels.lines(
-        1, "Up", about, [metric("min by (job) (up)", "{{job}}")], Look("none", decimals=0, least=0, most=1), steps=True
-    )
-    return row(5, (24, up))
+    reached = metric(f"min by (job, instance) (up{{{OF_JOB}}})", LEGEND)
+    look = Look("none", decimals=0, least=0, most=1)
+    return row(5, (24, panels.lines(1, "Up", about, [reached], look, steps=True)))
 
 
 def _requests() -> list[Row]:
@@ -113,22 +116,23 @@ def _burning() -> Row:
     """Return how fast error budgets burn: of every service, and of the prices and stages that have one as well."""
 
     def burn(ratio: str) -> str:
-        return f"{ratio} / on (sli, of) group_left () {names.SLI_BUDGET}"
+        return f'{ratio}{{sli=~"$sli",of=~"$of"}} / on (sli, of) group_left () {names.SLI_BUDGET}'
 
     about = (
-        "How many times faster than it may each error budget burns, over the last hour and the last day: errors and"
+        "How many times faster than it may each error budget burns, over the times that alerts look at: errors and"
         " latency of a service, prices of a class, visits to a short stage. The rules of the alerts record it."
     )
     asked = [
         metric(burn(names.BAD_EVENTS_HOUR), "{{sli}} {{of}}, an hour"),
-        metric(burn(names.BAD_EVENTS_DAY), "{{sli}} {{of}}, a day", ref="B"),
+        metric(burn(names.BAD_EVENTS_SIX_HOURS), "{{sli}} {{of}}, six hours", ref="B"),
+        metric(burn(names.BAD_EVENTS_DAY), "{{sli}} {{of}}, a day", ref="C"),
+        metric(burn(names.BAD_EVENTS_THREE_DAYS), "{{sli}} {{of}}, three days", ref="D"),
     ]
     look = Look("none", ((None, GOOD), (1, WARN), (6, BAD)), decimals=1, least=0)
     return row(9, (24, panels.lines(12, "Error budgets that burn", about, asked, look)))
 
 
 def _use() -> list[Row]:
-    legend = "{{job}} {{instance}}"
     return [
         even(
             8,
@@ -136,14 +140,14 @@ def _use() -> list[Row]:
                 7,
                 "Processor",
                 "Cores that each process uses; Python runs on one at a time, so 1 is all that it has.",
-                [metric(f"rate(process_cpu_seconds_total{{{OF_JOB}}}{RATE})", legend)],
+                [metric(f"rate(process_cpu_seconds_total{{{OF_JOB}}}{RATE})", LEGEND)],
                 Look("none", ((None, GOOD), (0.9, BAD)), decimals=2, least=0),
             ),
             panels.lines(
                 8,
                 "Memory",
                 "Resident memory of each process.",
-                [metric(f"process_resident_memory_bytes{{{OF_JOB}}}", legend)],
+                [metric(f"process_resident_memory_bytes{{{OF_JOB}}}", LEGEND)],
                 Look("bytes", least=0),
             ),
         ),
@@ -153,21 +157,21 @@ def _use() -> list[Row]:
                 9,
                 "Open files",
                 "Files and connections that each process has open, of as many as it may have.",
-                [metric(f"process_open_fds{{{OF_JOB}}} / process_max_fds{{{OF_JOB}}}", legend)],
+                [metric(f"process_open_fds{{{OF_JOB}}} / process_max_fds{{{OF_JOB}}}", LEGEND)],
                 Look("percentunit", ((None, GOOD), (0.8, BAD)), decimals=1, least=0),
             ),
             panels.lines(
                 10,
                 "Requests under way",
-                "Requests that are being answered: how saturated each service is.",
-                [metric(f"sum by (job) ({ACTIVE_REQUESTS}{{{OF_JOB}}})", "{{job}}")],
+                "Requests that are being answered: how saturated each process is.",
+                [metric(f"sum by (job, instance) ({ACTIVE_REQUESTS}{{{OF_JOB}}})", LEGEND)],
                 Look("short", decimals=0, least=0),
             ),
             panels.lines(
                 11,
                 "Running since",
                 "How long each process has been running; it falls to 0 where one starts again.",
-                [metric(f"time() - process_start_time_seconds{{{OF_JOB}}}", legend)],
+                [metric(f"time() - process_start_time_seconds{{{OF_JOB}}}", LEGEND)],
                 Look("s", least=0),
             ),
         ),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Panel
 
 ALL: Final = f'{names.SEGMENT}="{names.ALL}"'
-CHOSEN: Final = f'{names.STAGE}=~"$stage",{names.SEGMENT}=~"$segment"'
+CHOSEN: Final = f'{names.STAGE}=~"$stage",{names.SEGMENT}="$segment"'
 SLOW: Final = ((None, GOOD), (1.0, WARN), (1.3, BAD))
 PROVEN: Final = ((None, GOOD), (0.7, WARN), (1.0, BAD))
 
@@ -52,6 +52,7 @@ COLUMNS: Final = (
     ),
     Column("slow-down", _of(names.STAGE_SLOWDOWN), Look("none", SLOW, decimals=2)),
     Column("evidence", _of(names.STAGE_EVIDENCE), Look("none", PROVEN, decimals=2)),
+    Column("of budget", _of(names.STAGE_BUDGET_RATIO), Look("percentunit", SLOW, decimals=0)),
     Column("over-budget evidence", _of(names.STAGE_BUDGET_EVIDENCE), Look("none", PROVEN, decimals=2)),
     Column("will break", _whole(names.STAGE_EXPECTED_BREAKS), Look("short", decimals=1)),
 )
@@ -67,8 +68,9 @@ def stage_map() -> Panel:
         1,
         "Stage map",
         "One row a stage: orders in it, the oldest, its budget, orders over it, median age now and in the reference"
-        " period, arrivals and departures a day, utilisation, slow-down and the evidence for it, and how many of its"
-        " orders will break their promise. Slow-down from 1.3 on with evidence from 1 on is an alert.",
+        " period, arrivals and departures a day, utilisation, slow-down and the evidence for it, the mean time in it"
+        " as a share of its budget, and how many of its orders will break their promise. Slow-down from 1.3 on with"
+        " evidence from 1 on is an alert.",
         [latest(column.expr, ref=ref, table=True) for ref, column in zip(refs, COLUMNS, strict=True)],
         {"stage": Look("string", links=[to_stage()]), **{column.title: column.look for column in COLUMNS}},
         transformations=[

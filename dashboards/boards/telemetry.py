@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collectors.promise import PromiseFile
 
 RATE: Final = "[$__rate_interval]"
+ALERTED: Final = "[15m]"  # the window of the alerts that link here, so that one sees their figures
 OF_JOB: Final = '{job=~"$job"}'
+_WAY: Final = "{{integration}}"
+_TARGET: Final = "{{job}} {{instance}}"
 NONE_WANTED: Final = Look("short", ((None, GOOD), (1, BAD)), decimals=0, least=0)
 
 
@@ -32,7 +35,7 @@ def build(promise: PromiseFile) -> Dashboard:
         variables.source(COLLECTOR),
         variables.labels("job", "Job", "up"),
     ]
-    rows = [_scraping(), _events(), _signals(), _wrong(CollectorSql(promise)), _prometheus()]
+    rows = [_scraping(), _events(), _signals(), _wrong(CollectorSql(promise)), _kept(), _rules(), _told()]
     about = "Whether what the other dashboards show can be believed."
     return board(TELEMETRY, "Telemetry health", about, chosen, rows)
 
@@ -57,9 +60,9 @@ def _scraping() -> Row:
         panels.lines(
             3,
             "Series told by job",
-            "Samples in one scrape. It grows with stages and routes, never with orders; where it climbs for days, a"
-            " label holds something that it should not.",
-            [metric(f"sum by (job) (scrape_samples_post_metric_relabeling{OF_JOB})", "{{job}}")],
+            "Samples in one scrape, of the target of each job that tells most. It grows with stages and routes, never"
+            " with orders; where it climbs for days, a label holds something that it should not.",
+            [metric(f"max by (job) (scrape_samples_post_metric_relabeling{OF_JOB})", "{{job}}")],
             Look("short", decimals=0, least=0),
         ),
     )
@@ -98,6 +101,8 @@ def _events() -> Row:
 
 
 def _signals() -> Row:
+    unseen = f'max by ({names.STAGE}) ({names.STAGE_REFERENCE_DEPARTURES}{{{names.SEGMENT}="{names.ALL}"}})'
+    inside = f"sum by ({names.STAGE}) (max by ({names.STAGE}, {names.RISK}) ({names.STAGE_ORDERS}))"
     told = (
         panels.single(
             7,
@@ -123,8 +128,9 @@ def _signals() -> Row:
         panels.single(
             10,
             "Stages without a reference",
-            "Stages in whose reference period nothing left them: the test for a slow-down is blind there.",
-            latest(f'count(max by ({names.STAGE}) ({names.STAGE_REFERENCE_DEPARTURES}{{{names.SEGMENT}="all"}}) == 0)'),
+            "Stages that hold orders, and that nothing left in the reference period: the test for a slow-down is blind"
+            " there.",
+            latest(f"count({unseen} == 0 and on ({names.STAGE}) {inside} > 0)"),
             Look("short", ((None, GOOD), (1, ORANGE)), decimals=0),
         ),
         panels.single(
@@ -176,7 +182,7 @@ def _wrong(sql: CollectorSql) -> Row:
     )
 
 
-def _prometheus() -> Row:
+def _kept() -> Row:
     ended = {"ended": BLUE, "delivered": PALETTE[2], "given up": VERMILLION}
     return even(
         8,
@@ -190,12 +196,12 @@ def _prometheus() -> Row:
         panels.lines(
             15,
             "Spans",
-            "Per second, of all services: ended, delivered to the trace backend, and given up because it did not take"
-            " them. All the same without a backend: nothing.",
+            "Per second, of the chosen jobs: ended, delivered to the trace backend, and given up because it did not"
+            " take them. All the same without a backend: nothing.",
             [
-                metric(f"sum(rate({spans.SPANS_ENDED}{RATE}))", "ended"),
-                metric(f"sum(rate({spans.SPANS_DELIVERED}{RATE}))", "delivered", ref="B"),
-                metric(f"sum(rate({spans.SPANS_DROPPED}{RATE}))", "given up", ref="C"),
+                metric(f"sum(rate({spans.SPANS_ENDED}{OF_JOB}{RATE}))", "ended"),
+                metric(f"sum(rate({spans.SPANS_DELIVERED}{OF_JOB}{RATE}))", "delivered", ref="B"),
+                metric(f"sum(rate({spans.SPANS_DROPPED}{OF_JOB}{RATE}))", "given up", ref="C"),
             ],
             Look("cps", least=0, colours=ended),
         ),
@@ -206,14 +212,82 @@ def _prometheus() -> Row:
             [metric("max(prometheus_tsdb_head_series)", "series")],
             Look("short", decimals=0, least=0, colours={"series": BLUE}),
         ),
+    )
+
+
+def _rules() -> Row:
+    refused = "prometheus_target_scrapes_"
+    return even(
+        8,
         panels.lines(
             17,
             "Rules and notifications that fail",
-            "Per second: rule evaluations that failed, and notifications to Alertmanager that were dropped.",
+            "In the 15 minutes before: rule evaluations that failed, and notifications to Alertmanager that were"
+            " dropped.",
             [
-                metric(f"sum(rate(prometheus_rule_evaluation_failures_total{RATE}))", "rules"),
-                metric(f"sum(rate(prometheus_notifications_dropped_total{RATE}))", "notifications", ref="B"),
+                metric(f"sum(increase(prometheus_rule_evaluation_failures_total{ALERTED}))", "rules"),
+                metric(f"sum(increase(prometheus_notifications_dropped_total{ALERTED}))", "notifications", ref="B"),
             ],
-            Look("cps", least=0, colours={"rules": BLUE, "notifications": ORANGE}),
+            Look("short", decimals=0, least=0, colours={"rules": BLUE, "notifications": ORANGE}),
+        ),
+        panels.lines(
+            19,
+            "Time to evaluate rules",
+            "How long each group of rules took the last time, and the shortest interval of any. Above its interval, a"
+            " group is not evaluated as often as its alerts believe.",
+            [
+                metric("max by (rule_group) (prometheus_rule_group_last_duration_seconds)", "{{rule_group}}"),
+                metric("min(prometheus_rule_group_interval_seconds)", "interval", ref="B"),
+            ],
+            Look("s", least=0, colours={"interval": VERMILLION}),
+        ),
+        panels.lines(
+            20,
+            "Samples refused",
+            "In the 15 minutes before: scrapes with more samples than Prometheus takes, and samples that it refused"
+            " because of their time.",
+            [
+                metric(f"sum(increase({refused}exceeded_sample_limit_total{ALERTED}))", "too many"),
+                metric(f"sum(increase({refused}sample_duplicate_timestamp_total{ALERTED}))", "twice", ref="B"),
+                metric(f"sum(increase({refused}sample_out_of_order_total{ALERTED}))", "out of order", ref="C"),
+                metric(f"sum(increase({refused}sample_out_of_bounds_total{ALERTED}))", "out of bounds", ref="D"),
+            ],
+            Look("short", decimals=0, least=0),
+        ),
+    )
+
+
+def _told() -> Row:
+    taken = {"Alertmanagers known": BLUE, "alerts given up": VERMILLION}
+    reloaded = "config_last_reload_successful"
+    return even(
+        8,
+        panels.lines(
+            21,
+            "From Prometheus to Alertmanager",
+            "How many Alertmanagers Prometheus knows, and alerts that none of them took, in the 15 minutes before.",
+            [
+                metric("min(prometheus_notifications_alertmanagers_discovered)", "Alertmanagers known"),
+                metric(f"sum(increase(prometheus_notifications_dropped_total{ALERTED}))", "alerts given up", ref="B"),
+            ],
+            Look("short", decimals=0, least=0, colours=taken),
+        ),
+        panels.lines(
+            22,
+            "Notifications that reach nobody",
+            "By way of telling: notifications of Alertmanager that failed in the 15 minutes before.",
+            [metric(f"sum by (integration) (increase(alertmanager_notifications_failed_total{ALERTED}))", _WAY)],
+            NONE_WANTED,
+        ),
+        panels.lines(
+            23,
+            "Configuration in force",
+            "1 where the configuration was read the last time, 0 where it was refused and the old one goes on.",
+            [
+                metric(f"min by (job, instance) (prometheus_{reloaded}{OF_JOB})", _TARGET),
+                metric(f"min by (job, instance) (alertmanager_{reloaded}{OF_JOB})", _TARGET, ref="B"),
+            ],
+            Look("none", ((None, BAD), (1, GOOD)), decimals=0, least=0, most=1),
+            steps=True,
         ),
     )

@@ -1,4 +1,4 @@
-"""``python -m tests.drills``: what the signals make of healthy half-years, of slowed stages, and of real logs.
+"""``python -m tests.drills``: what the signals make of healthy half-years, slowed stages, young houses and real logs.
 
 The last line is one JSON document, and the same stands under build/reports/drills.json.
 """
@@ -16,15 +16,16 @@ from tests.drills.healthy import healthy
 from tests.drills.histories import HOUSES, SLOWED_FROM
 from tests.drills.real_logs import real_logs
 from tests.drills.slowed import slowed
+from tests.drills.young import DAYS, young
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RUNS: Final = ("healthy", "slowed", "real-logs")
+RUNS: Final = ("healthy", "slowed", "young", "real-logs")
 REPORTS: Final = Path(__file__).parents[2] / "build" / "reports"
 PAGES_PER_YEAR: Final = 1.0
-_DAYS: Final = {"healthy": 180, "slowed": 90}
-_VOLUMES: Final = {"healthy": (5.0, 50.0, 500.0), "slowed": (5.0, 50.0)}
+_DAYS: Final = {"healthy": 180, "slowed": 90, "young": DAYS}
+_VOLUMES: Final = {"healthy": (5.0, 50.0, 500.0), "slowed": (5.0, 50.0), "young": (5.0, 50.0)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,10 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, drill in (("healthy", healthy), ("slowed", slowed)):
+    for name, drill in (("healthy", healthy), ("slowed", slowed), ("young", young)):
         if options.only in (None, name):
             days = options.days or _DAYS[name]
-            until = days if name == "healthy" else SLOWED_FROM + days
+            until = SLOWED_FROM + days if name == "slowed" else days
             volumes = options.orders_per_day or _VOLUMES[name]
             houses = options.house or tuple(HOUSES)
             seeds = range(options.first_seed, options.first_seed + options.seeds)
@@ -74,7 +75,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--house", action="append", choices=tuple(HOUSES), help="one house alone (default: both)")
     parser.add_argument("--seeds", type=int, default=20, help="runs of each kind (default 20)")
     parser.add_argument("--first-seed", type=int, default=0, help="of the runs (the model was set on 0 to 19)")
-    parser.add_argument("--days", type=int, help="days watched (default: 180 healthy, 90 after a slow-down)")
+    parser.add_argument("--days", type=int, help="days watched (default: 180 healthy, 90 after a slow-down, 77 young)")
     parser.add_argument(
         "--orders-per-day", type=float, action="append", help="a volume (default 5, 50; healthy: 500 too)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,23 @@ def test_a_scene_that_does_not_come_out_is_noticed() -> None:
         proving.prove(promtool(), alert, default_settings().links, changed)
 
 
+@pytest.mark.parametrize("name", ["PromiseAtRisk", "OrdersLost", "SequenceGaps", "TargetsStale"])
+def test_an_alert_that_forgot_what_was_last_shown_would_not_outlast_failed_scrapes(name: str) -> None:
+    """It would end with each of them, and begin its `for` anew."""
+    alert = ALERTS[name]
+    changed = replace(alert, expr=re.sub(r"last_over_time\((.*?)\[10m\]\)", r"\1", alert.expr))
+    assert changed != alert
+    with pytest.raises(tools.Refused, match=f"{name}.*scrapes"):
+        proving.prove(promtool(), alert, default_settings().links, changed)
+
+
+def test_what_the_collector_computes_of_promises_and_orders_outlasts_failed_scrapes() -> None:
+    """All but what looks back for an hour anyway."""
+    groups = {"promise", "orders", "sources"}
+    found = {name for name, alert in ALERTS.items() if alert.group in groups and "last_over_time" not in alert.expr}
+    assert found == {"ClockSkewed", "QuarantineGrowing"}
+
+
 def test_prometheus_can_read_every_rule() -> None:
     """Those of the promise file's targets too."""
     said = tools.run([promtool(), "check", "rules", building.TARGETS, building.RULES], GENERATED)
@@ -84,6 +102,7 @@ def test_alertmanager_can_read_its_configuration_of_another_house_too(tmp_path: 
         (("alertname=StageSlow", "severity=page", "owner=customer", "stage=customer's turn"), "customer"),
         (("alertname=BusGap", "severity=page", "owner=sre", "job=crm"), "sre"),
         (("alertname=Unheard", "severity=page", "owner=stranger"), "sre"),
+        (("alertname=StageSlow", "severity=page", "stage=of no target"), "sre"),
     ],
 )
 def test_amtool_routes_every_alert_to_its_owner(labels: Sequence[str], receiver: str) -> None:

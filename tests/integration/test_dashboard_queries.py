@@ -23,7 +23,7 @@ from alerts.command import GENERATED as ALERTS
 from collectors.promise import load_promise
 from dashboards.building import documents
 from tests.dashboards import House
-from tests.parts import promtool, running_prometheus, running_promlib
+from tests.parts import promtool, running_alertmanager, running_prometheus, running_promlib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ EMPTY_WHEN_WELL: Final = {
     ("touchstone-executive", "Culprit now"): "no stage would save any order",
     ("touchstone-executive", "Broken orders it alone would save"): "no stage would save any order",
     ("touchstone-operations", "Alerts that fire now"): "no alert fires",
+    ("touchstone-operations", "Slow since"): "no stage is slow",
+    ("touchstone-operations", "Until the maintenance window ends"): "no window is open",
     ("touchstone-telemetry", "Stages without a reference"): "every stage has one",
 }
 JOBS: Final = ("shop", "crm", "mes", "pricing", "collector")
@@ -46,8 +48,11 @@ PATIENCE_S: Final = 60.0
 RULE: Final = {"alert": "StageSlow", "expr": "touchstone_stage_slowdown_ratio > 1.3", "labels": {"severity": "page"}}
 
 
-def configuration(house: str, broker: RabbitServer, rules: Path, itself: str) -> dict[str, Any]:
-    """Return what Prometheus scrapes: our jobs, the broker's two pages, itself. ``rules``: what it evaluates."""
+def configuration(house: str, broker: RabbitServer, rules: Path, itself: str, told: str) -> dict[str, Any]:
+    """Return what Prometheus scrapes: our jobs, the broker's two pages, itself, and the Alertmanager that it tells.
+
+    ``rules``: what it evaluates.
+    """
     detailed = {"family": ["queue_coarse_metrics", "queue_consumer_count"]}
     address = broker.prometheus.removeprefix("http://").removesuffix("/metrics")
     ours = [{"job_name": job, "metrics_path": f"/{job}", "static_configs": [{"targets": [house]}]} for job in JOBS]
@@ -63,7 +68,13 @@ def configuration(house: str, broker: RabbitServer, rules: Path, itself: str) ->
     return {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(rules)],
-        "scrape_configs": [*ours, *theirs, {"job_name": "prometheus", "static_configs": [{"targets": [itself]}]}],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [told]}]}]},
+        "scrape_configs": [
+            *ours,
+            *theirs,
+            {"job_name": "prometheus", "static_configs": [{"targets": [itself]}]},
+            {"job_name": "alertmanager", "static_configs": [{"targets": [told]}]},
+        ],
     }
 
 
@@ -123,11 +134,11 @@ def scraped(house: House, broker: RabbitServer, folder: Path) -> Iterator[Asked]
     rules = folder / "rules.yaml"
     groups = [{"name": "one", "rules": [RULE]}, *recording()]
     rules.write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
-    with house.serving() as address, running_prometheus() as server:
-        server.reload(configuration(address, broker, rules, server.address))
+    with house.serving() as address, running_alertmanager() as told, running_prometheus() as server:
+        server.reload(configuration(address, broker, rules, server.address, told.address))
         asked = Asked(server)
         house.happen()
-        until(lambda: all(target.health == "up" for target in server.targets()) and len(server.targets()) == 8)
+        until(lambda: all(target.health == "up" for target in server.targets()) and len(server.targets()) == 9)
         house.happen()
         asyncio.run(carry(broker.address))
         wanted = "min(count_over_time(up[1m])) and on() count(rabbitmq_detailed_queue_messages_ready) > 0"

@@ -253,9 +253,15 @@ async def test_who_does_not_lead_decides_no_reference_and_knows_of_decisions(pai
     assert "ask that one" in answer.json()["detail"]
     answer = await first.client.post("/reference", json=period)
     assert answer.status_code == httpx.codes.CREATED, answer.text
-    window = {"begin": START.isoformat(), "end": (START + timedelta(days=90)).isoformat(), "why": "the MES moves"}
+    opened = START + timedelta(days=37)
+    window = {"begin": opened.isoformat(), "end": (opened + timedelta(days=2)).isoformat(), "why": "the MES moves"}
     assert (await second.client.post("/maintenance", json=window)).json()["now"]
     for one in pair:
         await one.service.signalling.turn()
         assert (await one.get("/reference"))["in_force"]
         assert (await one.metrics())["touchstone_maintenance"] == 1
+    answer = await first.client.post("/maintenance/1/withdraw", json={"why": "it does not move"})
+    assert [window["withdrawn_why"] for window in answer.json()["windows"]] == ["it does not move"]
+    for one in pair:
+        await one.service.signalling.turn()
+        assert (await one.metrics())["touchstone_maintenance"] == 0

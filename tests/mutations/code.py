@@ -87,7 +87,8 @@ def mutants(source: str, filename: str) -> Iterator[Mutant]:
     seen: Counter[tuple[str, str]] = Counter()
     for place in list(_places(tree, 0)):
         for other in _others(place.node):
-            place.put(ast.fix_missing_locations(ast.copy_location(other, place.node)))
+            # A copy: where the mutant is a part of what it replaces, that part keeps its own place in what follows.
+            place.put(ast.fix_missing_locations(ast.copy_location(copy.copy(other), place.node)))
             code = compile(tree, filename, "exec", dont_inherit=True)
             place.put(place.node)
             what = f"`{_short(place.node)}` becomes `{_short(other)}`"

@@ -27,10 +27,35 @@ LESS_WORK: Final = "skips work whose result is the one at hand already, or does 
 SPARE: Final = "there is room for an hour more than is ever needed"
 AT_ONCE: Final = "how many are added at once changes what it costs, not what it adds up to"
 KNOWN: Final = "the value is there for the type checker: the window has its begin before anything is added"
-FIRST_ONE: Final = "there is one hour, so it is the first, the last and all of them"
+FIRST_ONE: Final = "there is one, so it is the first and the last of them"
+LONG_AGO: Final = "nobody looks at the first hours of 1970"
 
 # By module and line: the reason, and what the mutants make of the line.
 _LISTED: Final[tuple[tuple[str, str, str, tuple[str | tuple[str, int], ...]], ...]] = (
+    (
+        "basis",
+        "for status, stage in zip(codebook.statuses, codebook.stage_of.tolist(), strict=True):",
+        "a codebook has a stage for each of its statuses",
+        ("`True` becomes `False`",),
+    ),
+    (
+        "by_budget",
+        "suspected = (evidence >= SUSPECTED) & (ratio >= EFFECT)",
+        MEASURE_ZERO,
+        ("`evidence >= SUSPECTED` becomes `evidence > SUSPECTED`",),
+    ),
+    (
+        "by_budget",
+        "ratio[~np.isfinite(scope.budget_h())] = np.nan",
+        "without a budget nothing is allowed, so that no sum leaves zero: there is no effect to tell of already",
+        ("`ratio[~np.isfinite(scope.budget_h())] = np.nan` becomes `pass`",),
+    ),
+    (
+        "by_budget",
+        "allowed = np.where(known, inside / np.where(np.isfinite(budget), budget, 1.0), 0.0)",
+        "where there is no budget it does not matter what is divided by",
+        ("`1.0` becomes `2.0`",),
+    ),
     (
         "calibration",
         "_CHANCES: Final = 10",
@@ -38,12 +63,6 @@ _LISTED: Final[tuple[tuple[str, str, str, tuple[str | tuple[str, int], ...]], ..
         ("`10` becomes `12`", "`10` becomes `7`"),
     ),
     ("calibration", "for fold in range(min(_FOLDS, len(numbers))):", LESS_WORK, ("`min` becomes `max`",)),
-    (
-        "calibration",
-        "enough[:, 0] = seen[:, 0].sum(axis=-1) > 0",
-        "of two axes the second is the last",
-        ("`-1` becomes `1`",),
-    ),
     (
         "calibration",
         "scale = np.maximum(high - middle, 1e-3) / (_reduced(0.1) - _reduced(0.5))",
@@ -89,7 +108,6 @@ _LISTED: Final[tuple[tuple[str, str, str, tuple[str | tuple[str, int], ...]], ..
         "nothing has lasted less than no time",
         ("`0` becomes `-1`",),
     ),
-    ("cusum", "if effect:", LESS_WORK, ("`if effect` becomes `if True`",)),
     ("flights", "INSIDE: Final = -3  # nowhere yet", NO_NUMBER, ("`3` becomes `4`",)),
     (
         "flights",
@@ -170,6 +188,30 @@ _LISTED: Final[tuple[tuple[str, str, str, tuple[str | tuple[str, int], ...]], ..
         ("`1` becomes `2`",),
     ),
     (
+        "monitor",
+        "since=int(since[s, g]) * HOUR_US if since[s, g] >= 0 else None,",
+        LONG_AGO,
+        ("`since[s, g] >= 0` becomes `since[s, g] > 0`", "`0` becomes `1`"),
+    ),
+    (
+        "monitor",
+        "first = max(-(-reference.end // HOUR_US), ledger.first or 0)",
+        LONG_AGO,
+        ("`0` becomes `1`", "`0` becomes `-1`"),
+    ),
+    (
+        "monitor",
+        "over = run(observed.allowed, np.where(counting, seen, 0), SLOWER, reference.limits[1])",
+        "where there is no budget nothing is allowed, and a departure raises no sum",
+        ("`0` becomes `1`",),
+    ),
+    (
+        "monitor",
+        "return np.where(counting, inside * share / np.where(counting, budget, 1.0), 0.0), counting",
+        "where there is no budget it does not matter what is divided by",
+        ("`1.0` becomes `2.0`",),
+    ),
+    (
         "passages",
         "TOLERANCE: Final = 1e-3",
         NEARER,
@@ -222,13 +264,61 @@ _LISTED: Final[tuple[tuple[str, str, str, tuple[str | tuple[str, int], ...]], ..
         "no order that is open now or later has its verdict yet, so two weeks more are looked at and left out",
         ("`now - WEEK_US` becomes `now + WEEK_US`",),
     ),
-    (
-        "scope",
-        'return tuple((at, at + 1) for at in range(len(kinds) - 1) if kinds[at : at + 2] == ("wait", "work"))',
-        "beyond the end there is no pair to be found",
-        ("`len(kinds) - 1` becomes `len(kinds) + 1`",),
-    ),
     ("rates", "_ROUNDS: Final = 12", NEARER, ("`12` becomes `15`", "`12` becomes `9`")),
+    ("rates", "for _ in range(3):", NEARER, ("`3` becomes `4`", "`3` becomes `2`")),
+    (
+        "rates",
+        "return Rates(*(np.stack(parts) for parts in zip(*fitted, strict=True)))",
+        "each stage is fitted by one function, which returns as many parts of all",
+        ("`True` becomes `False`",),
+    ),
+    (
+        "rates",
+        "for of, came in zip(exposed[1:], left[1:], strict=True):",
+        "a flow is read from one ledger, which has as many segments in all that it tells",
+        ("`True` becomes `False`",),
+    ),
+    (
+        "rates",
+        "weight = np.cumsum(left[line] + 1e-3)",
+        "a thousandth of a departure parts hours in which nobody left, and so does another small share",
+        ("`0.001` becomes `0.00075`",),
+    ),
+    (
+        "rates",
+        "while len(pools) > 1 and pools[-1][0] * pools[-2][1] > pools[-2][0] * pools[-1][1]:",
+        "two strata of the same factor have it together as well",
+        (
+            (
+                "`pools[-1][0] * pools[-2][1] > pools[-2][0] * pools[-1][1]` becomes "
+                "`pools[-1][0] * pools[-2][1] >= pools[-2][0] * pools[-1][1]`"
+            ),
+        ),
+    ),
+    (
+        "reference",
+        "ahead = np.zeros_like(inside[:, 0])",
+        "zeros of the same shape",
+        ("`0` becomes `-1`",),
+    ),
+    (
+        "reference",
+        "inside = at(spent, place[..., np.newaxis], axis=-1)[..., 0]",
+        FIRST_ONE,
+        ("`0` becomes `-1`",),
+    ),
+    (
+        "reference",
+        "before = at(below, place[..., np.newaxis], axis=-1)[..., 0] - inside",
+        FIRST_ONE,
+        ("`0` becomes `-1`",),
+    ),
+    (
+        "reference",
+        "total = np.cumsum(np.concatenate([np.zeros_like(left[..., :1]), left], axis=-1), axis=-1)",
+        "the first week without its last hour holds no more than the whole of it",
+        ("`1` becomes `2`",),
+    ),
     (
         "stays",
         'count = np.searchsorted(sorted_age, edges, side="right")',

@@ -14,7 +14,7 @@ import pricing.workers.conventions
 import services.bus.conventions
 import services.mes.metrics
 from alerts.catalogue import alerts, recorded_targets, recordings
-from alerts.foreign import FOREIGN
+from alerts.foreign import CALCULATION_BUCKETS, FOREIGN
 from alerts.promql import metrics
 from alerts.rules import burning
 from collectors.live.metrics import Metrics
@@ -53,7 +53,7 @@ def asked() -> set[str]:
     for alert in alerts(load_promise(DEFAULT_PROMISE)):
         for query in QUERIED.findall(alert.description):
             found |= metrics(query.replace("%q", '""').replace('\\"', '"'))
-        found |= {alert.trace} - {""}
+        found |= {name for one in alert.traces for name in metrics(one)}
     return {name for name in found if ":" not in name}
 
 
@@ -105,6 +105,11 @@ def test_foreign_names_of_ours_are_what_their_owners_call_them() -> None:
     """The rooms of bus, pricing and MES may rename a metric: then this fails."""
     for source, module in OWNERS.items():
         assert set(FOREIGN[source]) <= names_of(module)
+
+
+def test_the_buckets_of_calculations_are_those_of_pricing() -> None:
+    """An objective between two of them would be measured by none."""
+    assert pricing.workers.conventions.CALCULATION_BUCKETS == CALCULATION_BUCKETS
 
 
 def test_labels_that_rules_match_exist() -> None:

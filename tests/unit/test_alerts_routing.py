@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from alerts.catalogue import alerts
-from alerts.model import Cause
+from alerts.model import Cause, Severity
 from alerts.routing import CAUSES, configuration
 from alerts.settings import Settings, default_settings
 from alerts.texts import rendered, words
@@ -47,6 +47,25 @@ def test_whoever_has_no_receiver_is_told_through_that_of_the_services() -> None:
     found = configured(without)
     assert found["route"]["receiver"] == "sre"
     assert {route["receiver"] for route in found["route"]["routes"]} == {"deadman", "nobody", "sre"}
+
+
+def test_a_ticket_of_an_owner_without_a_receiver_is_a_ticket_all_the_same(tmp_path: Path) -> None:
+    """It is told as late and as seldom as others', and in the hours in which people work."""
+    path = tmp_path / "parcels.yaml"
+    path.write_text(PARCELS, encoding="utf-8")
+    promise = load_promise(path)
+    assert "depot" not in default_settings().receivers
+    route = configuration(promise, default_settings(), alerts(promise))["route"]
+    (sales,) = [one for one in route["routes"] if one["receiver"] == "sales"]
+    assert route["routes"][-1] == {**sales["routes"][0], "receiver": "sre"}
+    assert route["routes"][-1]["repeat_interval"] == "3d"
+    assert configured()["route"]["routes"][-1] == {
+        "matchers": ['severity="ticket"'],
+        "receiver": "sre",
+        "group_wait": "5m",
+        "group_interval": "1h",
+        "repeat_interval": "3d",
+    }
 
 
 def test_the_watchdog_goes_to_the_dead_man_and_to_nobody_else() -> None:
@@ -90,7 +109,7 @@ def test_a_dead_mes_mutes_its_symptoms_and_not_those_of_others() -> None:
     """Among them: silent systems, lost orders, slow stages of its own, whatever its own job shows."""
     rules = configured()["inhibit_rules"]
     by_source = {tuple(rule["source_matchers"]): rule for rule in rules if len(rule["target_matchers"]) == 1}
-    mes = muted_names(by_source['alertname=~"ServiceDown|VendorSilent"', 'job="mes"'])
+    mes = muted_names(by_source['alertname="ServiceDown"', 'job="mes"'])
     assert {"SystemSilent", "OrdersLost", "SystemsDisagree", "SourceFailing"} <= mes
     assert not {"StageSlow", "PriceWaits", "SignalsStale", "Watchdog", "ServiceDown"} & mes
     same = by_source['alertname="ServiceDown"',]
@@ -102,6 +121,16 @@ def test_a_dead_mes_mutes_its_symptoms_and_not_those_of_others() -> None:
     assert "StageSlow" in muted_names(own)
 
 
+def test_a_silent_vendor_mutes_only_what_its_silence_brings_about() -> None:
+    """And only where its journal cannot be read: one call that stays owed is no silence, and may stay so for days."""
+    promise = load_promise(DEFAULT_PROMISE)
+    found = {alert.name: alert for alert in alerts(promise)}
+    (rule,) = [one for one in configured()["inhibit_rules"] if "VendorSilent" in str(one["source_matchers"])]
+    assert rule["source_matchers"] == ['alertname="VendorSilent"', 'what="journal"']
+    assert muted_names(rule) == {"OrdersStuck", "SystemsDisagree", "SourceSilent"}
+    assert {found[name].severity for name in muted_names(rule)} == {Severity.TICKET}
+
+
 def test_maintenance_mutes_all_but_the_watchers_of_the_watching() -> None:
     """Nobody is paged for planned work, and nobody is left blind by it."""
     (rule,) = [one for one in configured()["inhibit_rules"] if one["source_matchers"] == ['alertname="Maintenance"']]
@@ -109,6 +138,7 @@ def test_maintenance_mutes_all_but_the_watchers_of_the_watching() -> None:
     assert spared == {
         "Watchdog",
         "Maintenance",
+        "MaintenanceLong",
         "SignalsStale",
         "SignalsMissing",
         "RulesFailing",
@@ -129,7 +159,7 @@ def test_with_a_calendar_tickets_of_stage_owners_wait_until_people_work(tmp_path
     promise = load_promise(path)
     found = configuration(promise, default_settings(), alerts(promise))
     (sales,) = [one for one in found["route"]["routes"] if one["receiver"] == "sales"]
-    (sre,) = [one for one in found["route"]["routes"] if one["receiver"] == "sre"]
+    (sre,) = [one for one in found["route"]["routes"] if one["matchers"] == ['owner="sre"']]
     assert "active_time_intervals" not in sales
     assert sales["routes"][0]["active_time_intervals"] == ["business hours"]
     assert sales["routes"][0]["mute_time_intervals"] == ["holidays"]
@@ -173,9 +203,9 @@ def test_an_alert_points_to_runbook_panel_orders_and_traces() -> None:
     found = {alert.name: alert for alert in alerts(load_promise(DEFAULT_PROMISE))}
     slow = words(found["StageSlow"], default_settings().links)
     assert slow["runbook_url"] == "docs/runbooks/stage-slow.md"
-    assert slow["orders_url"] == "http://127.0.0.1:8321/orders?risk=late"
+    assert slow["orders_url"] == "http://127.0.0.1:8321/orders?stage={{ $labels.stage | urlquery }}"
     link = rendered(slow["dashboard_url"], {"stage": "customer's turn"})
-    assert link == "http://127.0.0.1:3000/d/touchstone-operations?var-stage=customer%27s+turn"
+    assert link == "http://127.0.0.1:3000/d/touchstone-operations?viewPanel=2&var-stage=customer%27s+turn"
     assert "g0.show_exemplars=1" in words(found["PriceWaits"], default_settings().links)["traces_url"]
     assert "traces_url" not in slow
 

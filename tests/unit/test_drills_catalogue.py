@@ -10,7 +10,7 @@ import pytest
 from alerts.catalogue import alerts
 from alerts.drills import command
 from alerts.drills.catalogue import DRILLS, QUICK, chosen
-from alerts.drills.command import run_drills, told
+from alerts.drills.command import list_drills, run_drills, told
 from alerts.drills.drilling import settings
 from alerts.drills.model import Outcome
 from alerts.drills.run import SEED
@@ -106,3 +106,17 @@ def test_one_json_document_tells_of_all_and_one_failure_fails_the_command(monkey
     said.clear()
     assert not run_drills(["rules-failing", "mes-lies"], unused, said.append, as_json=False)
     assert said[-1] == "1 of 2 drills passed"
+
+
+def test_a_list_has_each_drill_with_its_alerts_and_plays_none() -> None:
+    said: list[str] = []
+    list_drills([], said.append)
+    assert [line.split()[0] for line in said] == list(DRILLS)
+    said.clear()
+    list_drills(["mes-down", "silence-at-night"], said.append)
+    assert said == [
+        f"mes-down          {DRILLS['mes-down'].says} (VendorSilent)",
+        f"silence-at-night  {DRILLS['silence-at-night'].says} (no alert)",
+    ]
+    with pytest.raises(BadInput, match="no drill `fire`"):
+        list_drills(["fire"], said.append)

@@ -19,8 +19,9 @@ from alerts.catalogue import alerts, recorded_targets, recordings
 from alerts.command import OutOfDate, run_build, run_check
 from alerts.foreign import FOREIGN
 from alerts.promql import metrics
-from alerts.runbooks import DASHBOARDS, INDEX, PAGES, SECTIONS, complaints, written
+from alerts.runbooks import INDEX, PAGES, SECTIONS, complaints, written
 from alerts.settings import default_settings
+from alerts.texts import DASHBOARDS
 from collectors.promise import load_promise
 from tests.runbooks import KINDS, commands, languages, pages, queries
 
@@ -162,6 +163,15 @@ def test_what_changes_something_is_marked_so() -> None:
         for command in commands(path):
             assert bool(changing.search(command.line)) == (command.kind == "change"), f"{path.name}: {command.line}"
             assert not re.search(r"\b(UPDATE|DELETE FROM|INSERT|TRUNCATE)\b", command.line), path.name
+
+
+def test_every_question_to_the_collector_shows_its_token() -> None:
+    """One that other machines reach has a token, and answers nobody else; only its health is told to all."""
+    for path in pages():
+        for command in commands(path):
+            asked = re.findall(r"(?:\$COLLECTOR|\$\(at collector\))(/\w+)", command.line)
+            shown = "$(_token collector)" in command.line
+            assert shown or set(asked) <= {"/readyz", "/healthz"}, f"{path.name}: {command.line}"
 
 
 def test_the_words_of_the_commands_are_explained() -> None:

@@ -12,14 +12,17 @@ import pytest
 from sqlalchemy import insert
 
 from collectors.live.signalling import feeding
-from collectors.live.signalling.periods import first_period, most_frequent
+from collectors.live.signalling.periods import first_period
 from collectors.live.signalling.running import CHANGED_REASON, FIRST_REASON
+from collectors.live.signalling.seats import most_frequent
 from collectors.live.tables import reference_decisions
-from collectors.promise.reading import DEFAULT_PROMISE
+from collectors.promise.reading import DEFAULT_PROMISE, load_promise
 from collectors.replay import micros
 from collectors.signals.ledger import HOUR_US, Ledger
+from collectors.signals.scope import Scope
 from collectors.simulation import Scenario, Slowdown, cloudevents, simulate
 from collectors.simulation.scenario import MONDAY
+from collectors.timelines.codebook import Codebook
 from tests import live
 from tests.live import (
     BY_PROMISE,
@@ -181,6 +184,9 @@ async def test_the_first_weeks_are_the_reference_until_somebody_decides_otherwis
         name = 'touchstone_stage_{}{{segment="all",stage="approval"}}'
         assert slow[name.format("evidence_ratio")] > 1
         assert 1.3 < slow[name.format("slowdown_ratio")] < 4
+        begun = (MONDAY + timedelta(days=88)).timestamp()
+        assert abs(slow[name.format("slow_since_timestamp_seconds")] - begun) < 10 * 86_400
+        assert slow[name.format("budget_ratio")] > 1
         assert slow['touchstone_promise_culprit{stage="approval"}'] == 1
         begin = MONDAY + timedelta(days=90)
         why = {"begin": begin.isoformat(), "end": (begin + timedelta(days=28)).isoformat(), "why": "so it is now"}
@@ -190,12 +196,14 @@ async def test_the_first_weeks_are_the_reference_until_somebody_decides_otherwis
         await collector.service.signalling.turn()
         usual = await collector.metrics()
         assert usual.get(name.format("evidence_ratio"), 0) < 1
+        assert name.format("slow_since_timestamp_seconds") not in usual
         assert usual["touchstone_reference_timestamp_seconds"] == (begin + timedelta(days=28)).timestamp()
-    # A new process goes on with what was decided; a promise of other stages judges the same weeks anew.
+    # A new process goes on with what was decided; a stage that takes others over judges the same weeks anew.
     async with running(settings, collector.clock) as collector:
         await collector.service.signalling.turn()
         assert len((await collector.get("/reference"))["periods"]) == 2
     text = DEFAULT_PROMISE.read_text(encoding="utf-8").replace("name: approval,", "name: consent,")
+    text = text.replace("in: [PACKAGING],", "in: [PACKAGING, SHIPPED],").replace("to: SHIPPED", "to: CLOSED")
     async with running(live.settings(tmp_path, promise=text, signals_seconds=FAR), collector.clock) as collector:
         collector.clock.now += 2 * HOUR
         await collector.service.signalling.turn()
@@ -222,36 +230,6 @@ async def test_a_period_that_cannot_serve_is_refused(tmp_path: Path, begin: date
         assert (await collector.get("/reference"))["periods"] == []
         backwards = await collector.client.post("/reference", json={**period, "end": period["begin"]})
         assert backwards.status_code == httpx.codes.BAD_REQUEST
-
-
-async def test_maintenance_is_told_while_it_lasts_and_is_kept(tmp_path: Path) -> None:
-    clock = Clock(START)
-    settings = live.settings(tmp_path, signals_seconds=FAR)
-    async with running(settings, clock) as collector:
-        window = {"begin": START.isoformat(), "end": (START + HOUR).isoformat(), "why": "the MES moves"}
-        answer = await collector.client.post("/maintenance", json=window)
-        assert answer.json()["now"]
-        assert (await collector.metrics())["touchstone_maintenance"] == 1
-    clock.now += HOUR
-    async with running(settings, clock) as collector:
-        told = await collector.get("/maintenance")
-        assert not told["now"]
-        assert [period["why"] for period in told["windows"]] == ["the MES moves"]
-        assert (await collector.metrics())["touchstone_maintenance"] == 0
-        assert collector.service.signalling.muted == ((micros(START), micros(START + HOUR)),)
-
-
-async def test_a_forgotten_window_can_be_ended(tmp_path: Path) -> None:
-    clock = Clock(START)
-    async with running(live.settings(tmp_path, signals_seconds=FAR), clock) as collector:
-        window = {"begin": START.isoformat(), "end": (START + 90 * HOUR).isoformat(), "why": "the MES moves"}
-        told = (await collector.client.post("/maintenance", json=window)).json()
-        path = f"/maintenance/{told['windows'][0]['number']}/end"
-        clock.now += 2 * HOUR
-        assert not (await collector.client.post(path)).json()["now"]
-        assert collector.service.signalling.muted == ((micros(START), micros(START + 2 * HOUR)),)
-        assert (await collector.client.post(path)).status_code == httpx.codes.NOT_FOUND
-        assert (await collector.client.post("/maintenance/99/end")).status_code == httpx.codes.NOT_FOUND
 
 
 @pytest.mark.parametrize(("hour", "works"), [(9, 1), (16, 1), (8, 0), (17, 0)])
@@ -307,7 +285,7 @@ def test_the_commonest_segments_have_signals() -> None:
 
 
 def test_there_is_no_first_period_before_its_weeks_are_over() -> None:
-    assert first_period(Ledger(1), HOUR_US, 10**15) is None
+    assert first_period(Ledger(1), HOUR_US, 10**15, Scope.of(Codebook(load_promise(DEFAULT_PROMISE)))) is None
 
 
 async def test_a_reference_of_another_version_counts_as_none(tmp_path: Path) -> None:

@@ -177,6 +177,29 @@ def test_hours_that_do_not_count_for_the_budget_allow_nobody_to_leave() -> None:
     assert found[..., 0] == pytest.approx(np.full((2, 1), LEAST))
 
 
+def test_no_limit_against_the_reference_is_wider_because_the_one_against_the_budget_is() -> None:
+    """One leaves every hour, but all of the budget is of the first half of each week: there two are expected."""
+    share = (np.arange(HOURS) % WEEK_H < WEEK_H // 2).astype(float)[np.newaxis]
+    found = calibrate(flow(np.ones(HOURS, dtype=np.int64)), WEEK, share, Even(), queues=False)  # type: ignore[arg-type]
+    assert found[0] == pytest.approx(LEAST)
+    assert found[1] == pytest.approx(WEEK_H // 2 * (2 * GAIN - LOSS), rel=0.01)
+
+
+def test_weeks_that_were_calmer_than_chance_make_no_limit_narrower_than_chance_s() -> None:
+    """One left every hour. By chance nobody does in thirty hours of a week: that is against a level of 138 in 168."""
+
+    class Wild(Even):
+        """A standstill in every week that is drawn."""
+
+        def poisson(self, mean: np.ndarray) -> np.ndarray:
+            """Return the mean, but for thirty hours of each week."""
+            return np.where(np.arange(mean.shape[-1]) % WEEK_H // 30 == 2, 0, mean)
+
+    share = np.ones((1, HOURS))
+    found = calibrate(flow(np.ones(HOURS, dtype=np.int64)), WEEK, share, Wild(), queues=False)  # type: ignore[arg-type]
+    assert found == pytest.approx(np.full((2, 1, 1), 30 * GAIN * 138 / 168), rel=1e-3)
+
+
 def test_all_orders_of_a_stage_are_watched_once_one_has_left() -> None:
     """Though none of the segment did; and a stage that nobody left is not."""
     one = flow(np.eye(1, HOURS, 700, dtype=np.int64)[0], np.zeros(HOURS, dtype=np.int64))

@@ -78,3 +78,67 @@ def test_a_small_effect_never_counts() -> None:
 def test_a_segment_must_last_longer_than_all() -> None:
     """A day for all orders, a week for a segment: in hours."""
     assert lasting(3).tolist() == [24, 168, 168]
+
+
+def highest_by_hand(expected: list[float], seen: list[int], effect: float, hours: int) -> float:
+    """Return the largest sum of an hour that counts, from the hours since it last was nought, one after the other."""
+    score, since, top = 0.0, 0, 0.0
+    for hour, (foreseen, left) in enumerate(zip(expected, seen, strict=True)):
+        score += foreseen * GAIN - left * LOSS
+        if score <= 0:
+            score, since = 0.0, hour + 1
+            continue
+        run_of = slice(since, hour + 1)
+        if sum(expected[run_of]) >= effect * sum(seen[run_of]) and hour - since >= hours:
+            top = max(top, score)
+    return top
+
+
+def test_every_stage_and_segment_has_a_highest_value_of_its_own_and_hours_of_its_own() -> None:
+    """Three stages, two segments, five draws of forty hours: each as it is where it is counted alone."""
+    rng = np.random.default_rng(5)
+    expected, seen = rng.exponential(1, (5, 3, 2, 40)), rng.poisson(0.8, (5, 3, 2, 40))
+    hours = np.array([[0, 3], [1, 2], [4, 0]])
+    found = highest(expected, seen, 1.6, 1.3, hours)
+    alone = [
+        highest_by_hand(expected[place].tolist(), seen[place].tolist(), 1.3, int(hours[place[1:]]))
+        for place in np.ndindex(5, 3, 2)
+    ]
+    assert np.count_nonzero(alone) > 20
+    assert found.ravel() == pytest.approx(alone)
+
+
+def test_a_slow_down_from_the_first_hour_on_has_lasted_since_then() -> None:
+    """Of eight expected in four hours one left, in the first: the effect is 8. In the others alone none left."""
+    expected, seen = np.full(4, 2.0), np.array([1, 0, 0, 0])
+    assert highest(expected, seen, 1.6, 8.0, 3) == pytest.approx(8 * GAIN - LOSS)
+    assert highest(expected, seen, 1.6, 8.1, 3) == 0
+    assert highest(expected, seen, 1.6, 8.0, 4) == 0
+
+
+def test_an_effect_counts_from_what_is_asked_for_on() -> None:
+    """Thirteen expected and ten seen are 1.3 times too few."""
+    assert highest(np.array([13.0]), np.array([10]), 1.6, 1.3) == pytest.approx(13 * GAIN - 10 * LOSS)
+    assert highest(np.array([12.999]), np.array([10]), 1.6, 1.3) == 0
+
+
+def test_what_was_expected_and_seen_is_counted_for_each_stage_and_segment_from_its_own_begin() -> None:
+    """Three stages by two segments: a standstill of two hours, at another hour everywhere."""
+    expected, seen = np.ones((3, 2, 9)), np.full((3, 2, 9), 3)
+    for place, (stage, segment) in enumerate(np.ndindex(3, 2)):
+        seen[stage, segment, [place, place + 1]] = 0
+        expected[stage, segment, place] = 2 + place
+    sums = run(expected, seen, 1.6, np.full((3, 2), 100.0))
+    for place, (stage, segment) in enumerate(np.ndindex(3, 2)):
+        here = stage, segment, slice(place, place + 2)
+        assert sums.expected[here].tolist() == [2 + place, 3 + place]
+        assert sums.since[here].tolist() == [place, place]
+        assert sums.score[here] == pytest.approx([(2 + place) * GAIN, (3 + place) * GAIN])
+        assert sums.seen[here].tolist() == [0, 0]
+    assert np.count_nonzero(sums.since < 9) == np.count_nonzero(sums.score > 0)
+
+
+def test_without_a_run_nothing_was_expected_in_it() -> None:
+    sums = run(np.array([1.0, 1.0]), np.array([4, 4]), 1.6, np.array(9.0))
+    assert sums.expected.tolist() == sums.seen.tolist() == sums.score.tolist() == [0, 0]
+    assert sums.since.tolist() == [2, 2]

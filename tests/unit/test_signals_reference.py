@@ -208,11 +208,27 @@ def test_a_period_in_which_nobody_left_is_no_reference() -> None:
         fitted(ledger(visits((0, 1, 1, None)), weeks=5))
 
 
+def test_one_that_is_fitted_again_has_the_same_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn for them begins with the seed that was asked for, and with 0 where none was."""
+    drawn: list[int] = []
+
+    def calibrated(_flow: object, _week: object, _share: object, rng: np.random.Generator, **_: object) -> object:
+        drawn.append(int(rng.integers(1_000_000)))
+        return np.ones((2, 2, 2))
+
+    monkeypatch.setattr(module, "calibrate", calibrated)
+    found = steady(5)
+    fitted(found)
+    fit(found, START * HOUR_US, (START + 4 * WEEK_H) * HOUR_US, SCOPE, seed=5)
+    assert drawn == [np.random.default_rng(seed).integers(1_000_000) for seed in (0, 5)]
+
+
+@pytest.mark.parametrize("begin", [0, 5])
 @pytest.mark.parametrize(("hours", "first"), [(4 * WEEK_H, WEEK_H), (4 * WEEK_H + 72, WEEK_H + 72)])
 def test_its_blocks_are_the_last_whole_weeks_and_what_is_left_over_goes_to_the_first(
-    hours: int, first: int, monkeypatch: pytest.MonkeyPatch
+    hours: int, first: int, begin: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where hours in between do not count."""
+    """Whatever hour of the week it begins in; also where hours in between do not count."""
     told: list[list[int]] = []
 
     def calibrated(_flow: object, week: np.ndarray[tuple[int], np.dtype[np.int64]], *_: object, **__: object) -> object:
@@ -220,8 +236,8 @@ def test_its_blocks_are_the_last_whole_weeks_and_what_is_left_over_goes_to_the_f
         return np.ones((2, 2, 2))
 
     monkeypatch.setattr(module, "calibrate", calibrated)
-    found = steady(5)
-    fitted(found, hours / WEEK_H)
-    fitted(found, hours / WEEK_H, muted=(((START + 10) * HOUR_US, (START + 30) * HOUR_US),))
+    found, since, until = steady(5), (START + begin) * HOUR_US, (START + begin + hours) * HOUR_US
+    fit(found, since, until, SCOPE)
+    fit(found, since, until, SCOPE, muted=(((START + 10) * HOUR_US, (START + 30) * HOUR_US),))
     weeks = [0] * first + [week for week in (1, 2, 3) for _ in range(WEEK_H)]
     assert told == [weeks, weeks[20:]]

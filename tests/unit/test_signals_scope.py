@@ -42,7 +42,11 @@ def test_without_a_calendar_the_week_begins_on_monday_at_midnight_utc() -> None:
     assert PLAIN.slots(0, 2).tolist() == [72, 73]  # 1970 began on a Thursday
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Brisbane", "UTC"])
+# Clocks of Los Angeles change two hours before noon of UTC, and those of Auckland two hours after.
+ZONES = ("Europe/Berlin", "America/New_York", "America/Los_Angeles", "Pacific/Auckland", "Australia/Brisbane", "UTC")
+
+
+@pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("month", [1, 3, 7, 10])
 def test_the_hour_of_the_week_is_that_of_the_calendar_s_clock(zone: str, month: int) -> None:
     """Five weeks, from any hour on, in which clocks may change; on the day itself it is that of noon."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from collectors.live.signalling.moves import latest
+from collectors.live.signalling.seats import MOST_SEGMENTS, parted, shared_out, values_of
 from collectors.signals import ledger as ledgers
 from collectors.signals.flights import Recent, ValueNumbers, Visits
-from collectors.signals.ledger import HOUR_US, Ledger
+from collectors.signals.ledger import HOUR_US, WEEK_H, Ledger
 from collectors.signals.scope import Scope
 from collectors.timelines.measuring import NEVER
 
@@ -27,20 +28,20 @@ if TYPE_CHECKING:
     from collectors.timelines.codebook import Codebook
 
 RECENT_US: Final = 26 * 7 * 24 * HOUR_US
-LONGEST: Final = 100  # characters of a segment's value, for it is a label
-MOST_SEGMENTS: Final = 8  # a stage's share of the ledger is about 2 MB for each
 
 
 class Account:
     """The ledger and the recent visits of one collector. ``segments``: `ATTRIBUTE=VALUE`, those with signals.
 
-    Others join them when they are heard for the first time, up to MOST_SEGMENTS.
+    Others join them when they are heard for the first time, as long as there are seats.
     """
 
     def __init__(self, codebook: Codebook, segments: tuple[str, ...]) -> None:
         self.codebook, self.segments = codebook, segments
         self.attributes = tuple(codebook.promise.segments)
         self.values = ValueNumbers(self.attributes, known=[parted(segment, self.attributes) for segment in segments])
+        # Values that found no seat. What was booked without them lets them have none later on.
+        self._unseated: set[tuple[str, str]] = set()
         self.ledger = Ledger(len(codebook.stages), 1 + len(segments))
         self.recent = Recent(len(self.attributes), RECENT_US)
         # The earliest moment that changed since the stages were last judged: earlier hours stand as they were.
@@ -56,9 +57,13 @@ class Account:
         return Scope.of(self.codebook, self.segments)
 
     @property
-    def known_from(self) -> int:
-        """From when on the ledger knows what happened, in microseconds; to be asked once something was applied."""
+    def counted_from(self) -> int:
+        """From when on the ledger counts what happens, in microseconds; to be asked once something was applied."""
         return (self.ledger.first or 0) * HOUR_US
+
+    def was_ahead(self, now: int) -> bool:
+        """Whether a clock that was wrong has led it so far ahead of ``now`` that it forgot what still counts."""
+        return self._now - now > WEEK_H * HOUR_US
 
     def apply(self, moves: Sequence[Moved], now: int) -> None:
         """Take in what intakes changed, in the order of their transactions."""
@@ -66,9 +71,10 @@ class Account:
         self._let_happen(now)
         self._now = now
         if moves:
-            self._widen()
+            visits = Visits.joined(*(move.after for move in moves))
+            self._widen(visits)
             self._book(Visits.joined(*(move.before for move in moves)), -1, now)
-            self._book(Visits.joined(*(move.after for move in moves)), 1, now)
+            self._book(visits, 1, now)
             after, orders = latest(moves)
             self.recent.update(after, now, gone=orders)
             self.changed_from = min(self.changed_from, *(move.since for move in moves))
@@ -88,15 +94,14 @@ class Account:
             found[:, column] = number[values[:, column]]
         return found
 
-    def _widen(self) -> None:
+    def _widen(self, visits: Visits) -> None:
         """Give values that are heard for the first time a segment of their own, as long as there is room."""
-        new = [
-            segment
-            for name in self.attributes
-            for segment in (f"{name}={text}" for text in list(self.values.known[name]) if len(text) <= LONGEST)
-            if segment not in self.segments
-        ]
-        self.segments += tuple(new[: max(MOST_SEGMENTS - len(self.segments), 0)])
+        held = [parted(segment, self.attributes) for segment in self.segments]
+        heard = values_of(visits, self.values.known)
+        new = {pair: count for pair, count in heard.items() if pair not in held and pair not in self._unseated}
+        seated = shared_out(new, self.attributes, held, kept=MOST_SEGMENTS // max(len(self.attributes), 1))
+        self._unseated |= new.keys() - set(seated)
+        self.segments += tuple(f"{name}={value}" for name, value in seated)
         self.ledger.widen(1 + len(self.segments))
 
     def _book(self, visits: Visits, sign: int, now: int) -> None:
@@ -127,12 +132,6 @@ class Account:
                 self._book_as_of(visits.take(due), -sign, self._now)
                 self._add(visits.take(due), sign, now)
             self._set_aside(visits.take(~due), sign)
-
-
-def parted(segment: str, attributes: Sequence[str]) -> tuple[str, str]:
-    """Return the attribute and the value of a segment; either may hold an equals sign. ("", "") if there is none."""
-    name = max((one for one in attributes if segment.startswith(f"{one}=")), key=len, default="")
-    return (name, segment[len(name) + 1 :]) if name else ("", "")
 
 
 def _next_change(visits: ledgers.Visits, after: int) -> NDArray[np.int64]:

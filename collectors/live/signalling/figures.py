@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from collectors.live.signalling.periods import filled_from, filling_us
+from collectors.signals.by_budget import over_budget
 from collectors.signals.chances import Chances
 from collectors.signals.culprit_now import culprit_now
 from collectors.signals.error_budget import error_budget, horizon_us
@@ -25,10 +27,11 @@ if TYPE_CHECKING:
     from collectors.signals.error_budget import ErrorBudget
     from collectors.signals.flights import InFlight, Visits
     from collectors.signals.flow import StageFlow
+    from collectors.signals.ledger import Ledger
     from collectors.signals.monitor import StageSignal
     from collectors.signals.promise_risk import Risk
     from collectors.signals.reference import Reference
-    from collectors.signals.scope import Muted
+    from collectors.signals.scope import Muted, Scope
 
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
@@ -114,11 +117,18 @@ class Computation:
         hour = now // HOUR_US
         told = self._stages
         late = self.account.changed_from < hour * HOUR_US
-        if reference is None:
-            self._stages = (hour, None, muted, [])
-        elif late or told[1] is not reference or (told[0], told[2]) != (hour, muted):
-            found = signals(self.account.ledger, reference, self.account.scope, now, muted)
+        if late or told[1] is not reference or (told[0], told[2]) != (hour, muted):
+            ledger, scope = self.account.ledger, self.account.scope
+            if reference is None:
+                found = self._judged_by_budget(ledger, scope, now, muted)
+            else:
+                found = signals(ledger, reference, scope, now, muted)
             self._stages = (hour, reference, muted, found)
         # Only now: where judging failed, the next turn must still know what has changed.
         self.account.changed_from = NEVER
         return self._stages[3]
+
+    def _judged_by_budget(self, ledger: Ledger, scope: Scope, now: int, muted: Muted) -> list[StageSignal]:
+        """Return what the budgets alone say of the stages, once the house has filled."""
+        filled = filled_from(ledger, filling_us(self.account.codebook), now, scope, muted)
+        return [] if filled is None else over_budget(ledger, scope, filled, now, muted)

@@ -41,6 +41,8 @@ class SignalGauges:
         yield _one(names.STAGE_EFFECT_MINIMUM, "The slow-down that an alert demands besides evidence.", EFFECT)
         yield _one(names.BUSINESS_HOURS, "1 while people work by the calendar.", signalling.in_business_hours())
         yield _one(names.MAINTENANCE, "1 within a maintenance window.", signalling.in_maintenance())
+        text = "When the maintenance window ends that is open, or ended that was the last one; 0: there was none yet."
+        yield _one(names.MAINTENANCE_UNTIL, text, signalling.maintenance_until() / SECOND)
         if signalling.reference is not None:
             text = "When the period ended that stages are judged against."
             yield _one(names.REFERENCE_TIMESTAMP, text, signalling.reference.end / SECOND)
@@ -80,6 +82,19 @@ def _slowness(figures: Figures) -> Iterator[Metric]:
         "Evidence that the stage is slower than in the reference period; 1 is the calibrated limit.",
         _PART,
         (([s.stage, s.segment], s.evidence) for s in stages),
+    )
+    # Only where it is slow by evidence and effect: before that, a date would be one of chance.
+    yield _family(
+        names.STAGE_SLOW_SINCE,
+        "Since when orders have left the stage so much slower; none where it is not slow.",
+        _PART,
+        (([s.stage, s.segment], s.since / SECOND) for s in stages if s.slow and s.since is not None),
+    )
+    yield _family(
+        names.STAGE_BUDGET_RATIO,
+        "How long orders are in the stage, on average, over its budget; none without a budget.",
+        _PART,
+        (([s.stage, s.segment], s.budget_ratio) for s in stages),
     )
     yield _family(
         names.STAGE_BUDGET_EVIDENCE,

@@ -12,12 +12,14 @@ import numpy as np
 
 from collectors.live import decisions, moved, store
 from collectors.live.model import shown
-from collectors.live.signalling.account import Account, parted
+from collectors.live.signalling.account import Account
 from collectors.live.signalling.feeding import Feed
 from collectors.live.signalling.figures import Computation
 from collectors.live.signalling.leading import Leadership
-from collectors.live.signalling.periods import LOOKED_AT, first_period, most_frequent
+from collectors.live.signalling.periods import filling_us, first_period, known_from, silences
+from collectors.live.signalling.seats import LOOKED_AT, most_frequent, tested
 from collectors.promise.working_time import WorkingTime
+from collectors.signals.carried import NOWHERE, carried, fits, outdated, stage_places
 from collectors.signals.ledger import HOUR_US, WEEK_H
 from collectors.signals.reference import fit
 from instrumentation.errors import BadInput, TouchstoneError
@@ -27,20 +29,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from collectors.live.decisions import Period
+    from collectors.live.decisions import Window
     from collectors.live.handlers import Collector
     from collectors.live.signalling.figures import Figures
     from collectors.signals.reference import Reference
+    from collectors.signals.scope import Scope
 
 LOG: Final = logging.getLogger("touchstone.signals")
 MOVES_AT_ONCE: Final = 20
 WEEK_US: Final = WEEK_H * HOUR_US
-USUAL_PROMISE_US: Final = 3 * WEEK_US
 # A long turn is followed by a longer pause, so that the signals take a fifth of one core at most.
 PAUSE_PER_TURN: Final = 4.0
 LONGEST_PAUSE_S: Final = 60.0  # after a turn that failed, which may have waited for long
 FIRST_REASON: Final = "the first whole weeks that the collector knows"
-CHANGED_REASON: Final = "stages, segments or version have changed: the same period, fitted anew"
+CHANGED_REASON: Final = "stages, the promise's ends, calendar or version have changed: the same period, fitted anew"
 
 
 class NotLeading(TouchstoneError):
@@ -60,7 +62,7 @@ class Signalling:
         self.account = Account(self.codebook, ())
         self.computation = Computation(self.account)
         self.reference: Reference | None = None
-        self.windows: Sequence[Period] = ()
+        self.windows: Sequence[Window] = ()
         self.figures: Figures | None = None
         self.took_s = 0.0
         calendar = self.codebook.promise.calendar
@@ -75,11 +77,12 @@ class Signalling:
         # The period decided last, whether or not there is a reference fitted to it: only a decision replaces it.
         self.decided: tuple[int, int] | None = None
         self._too_old: tuple[int, int] | None = None  # one of which has been said that it is
+        self._reseated = False  # before the first reference, once
 
     @property
     def muted(self) -> tuple[tuple[int, int], ...]:
         """The maintenance windows, whose hours count for nothing."""
-        return tuple((window.begin, window.end) for window in self.windows)
+        return tuple((window.begin, window.end) for window in self.windows if window.withdrawn_at is None)
 
     @property
     def in_force(self) -> bool:
@@ -90,6 +93,11 @@ class Signalling:
         """Whether it is maintenance now."""
         now = self.clock()
         return any(begin <= now < end for begin, end in self.muted)
+
+    def maintenance_until(self) -> int:
+        """When the window ends that is open now, or ended that was the last one, in microseconds; 0 without any."""
+        now = self.clock()
+        return max((end for begin, end in self.muted if begin <= now and begin < end), default=0)
 
     def in_business_hours(self) -> bool:
         """Whether people work now; without a calendar they always do."""
@@ -148,20 +156,31 @@ class Signalling:
             if not await self._leading():
                 raise NotLeading
             await self._catch_up()
-            await self._apply()
-            known_from = self.account.known_from
-            if begin < known_from or end > self.clock():
-                known = f"what happened from {shown(known_from)} on until now"
-                raise BadInput(f"the collector knows {known}; name a period within it")
+            now = await self._apply()
+            known = known_from(self.account.ledger, now)
+            if known is None:
+                raise BadInput("the collector has heard of no order yet; decide once weeks of them have come in")
+            if begin < known or end > now:
+                raise BadInput(
+                    f"the collector knows what happened from {shown(known)} on until now; name a period within it"
+                )
+            if await self._seats_misgiven():
+                await self._take_the_lead()
+                await self._catch_up()
+                await self._apply()
             try:
                 await self._fit(begin, end, why)
             except ValueError as error:
                 raise BadInput(f"{error}; name a longer period") from error
 
-    async def declare_maintenance(self, begin: int, end: int, why: str) -> None:
-        """Mute alerts from ``begin`` to ``end``, and leave these hours out of the signals."""
-        record = partial(decisions.record_maintenance, begin=begin, end=end, why=why, now=self.clock())
-        await self.database.write(record)
+    async def declare_maintenance(self, begin: int, end: int, why: str, *, past: bool = False) -> None:
+        """Mute alerts from ``begin`` to ``end``, and leave these hours out of the signals.
+
+        Raises BadInput where that is too long, or begins more than a day back unless ``past``.
+        """
+        now = self.clock()
+        decisions.check_window(begin, end, now, past=past)
+        await self.database.write(partial(decisions.record_maintenance, begin=begin, end=end, why=why, now=now))
         await self._read_windows()
 
     async def end_maintenance(self, number: int) -> bool:
@@ -169,6 +188,13 @@ class Signalling:
         ended = await self.database.write(partial(decisions.end_maintenance, number=number, now=self.clock()))
         await self._read_windows()
         return ended
+
+    async def withdraw_maintenance(self, number: int, why: str) -> bool:
+        """Let a window's hours count again; return whether there is such a one that counted for nothing."""
+        withdraw = partial(decisions.withdraw_maintenance, number=number, why=why, now=self.clock())
+        withdrawn = await self.database.write(withdraw)
+        await self._read_windows()
+        return withdrawn
 
     async def _read_windows(self) -> None:
         async with self._reading, self.database.reading() as connection:
@@ -183,7 +209,10 @@ class Signalling:
             await self._read_windows()
         async with self.database.reading() as connection:
             in_force = await moved.generation(connection, hold=False)
-        if not self._whole or self.feed.torn or self.tracker.generation != in_force:
+        astray = self.account.was_ahead(self.clock())
+        if astray:
+            LOG.warning("the clock was more than a week ahead, and has been set right")
+        if astray or not self._whole or self.feed.torn or self.tracker.generation != in_force:
             await self._take_the_lead()
         return True
 
@@ -203,15 +232,22 @@ class Signalling:
         self.windows = await decisions.maintenance_windows(connection)
         self.decided = await _decided_last(connection)
         bound = await store.last_number(connection)
-        names = self.codebook.promise.segments
-        segments = self.reference.segments[1:] if self.reference else ()
-        if not segments or any(not parted(segment, names)[0] for segment in segments):
-            segments = most_frequent(names, await store.recent_attributes(connection, LOOKED_AT))
-        self.account = Account(self.codebook, segments)
+        self.account = Account(self.codebook, await self._seated(connection))
         self.computation = Computation(self.account)
         # Within the transaction: the first intake after it must find what it tells the account to.
         self.tracker.begin(self.account.values, bound, generation)
         self._whole, self.feed.torn, self._checked_at = True, False, 0
+
+    async def _seated(self, connection: AsyncConnection) -> tuple[str, ...]:
+        """Return the segments that should have signals: those that the reference tests, and the commonest."""
+        names = self.codebook.promise.segments
+        texts = await store.recent_attributes(connection, LOOKED_AT)
+        return most_frequent(names, texts, tested(self.reference, names))
+
+    async def _seats_misgiven(self) -> bool:
+        """Return whether others than those that should have signals do: whoever came first, when little was known."""
+        async with self.database.reading() as connection:
+            return not set(await self._seated(connection)) <= set(self.account.segments)
 
     async def _follow(self) -> None:
         """Tell nothing, and know only what was decided elsewhere."""
@@ -245,35 +281,56 @@ class Signalling:
         return now
 
     async def _settle_reference(self, now: int) -> None:
-        """See to it that there is a reference, and that it is one of these stages and segments."""
+        """See to it that there is a reference, and that it is one of these stages and segments.
+
+        What of it stays true stays in force: a new segment needs no fit, and where the stages have changed but the
+        period lies too far back to be fitted anew, the others are judged as before.
+        """
         scope, reference = self.account.scope, self.reference
-        if reference is not None and (reference.stages, reference.segments) == (scope.stages, scope.segments):
+        if reference is not None and fits(reference, scope):
             return
-        # What was fitted to other stages and segments cannot be held against these.
-        self.reference = None
+        if reference is not None and not outdated(reference, scope):
+            self.reference = carried(reference, scope)
+        elif not await self._fitted_anew(scope, now) and reference is not None:
+            self.reference = carried(reference, scope)
+            kept = stage_places(reference, scope) != NOWHERE
+            told = (", ".join(np.array(scope.stages)[which].tolist()) or "none" for which in (kept, ~kept))
+            LOG.warning("stages that are judged as before: %s; without a reference: %s", *told)
+
+    async def _fitted_anew(self, scope: Scope, now: int) -> bool:
+        """Fit a reference to the period decided last, or to the first one; return whether that could be had."""
         period, why = self.decided, CHANGED_REASON
         if period is None:
-            within = self.codebook.promise.promise.within
-            within_us = round(within.total_seconds() * 1e6) if within else USUAL_PROMISE_US
-            period, why = first_period(self.account.ledger, within_us, now), FIRST_REASON
+            within_us = filling_us(self.codebook)
+            period, why = first_period(self.account.ledger, within_us, now, scope, self.muted), FIRST_REASON
             if period is not None and self.account.changed_from < period[1]:
-                return  # it still comes in, and would be frozen unfinished
+                return False  # it still comes in, and would be frozen unfinished
+            if period is not None and not self._reseated and await self._seats_misgiven():
+                # The next turn reads all anew, with the seats given by then to the commonest.
+                self._reseated, self._whole = True, False
+                return False
         if period is None:
-            return
-        if period[0] < self.account.known_from:
+            return False
+        if period[0] < self.account.counted_from:
             if self._too_old != period:
                 self._too_old = period
                 LOG.warning(
-                    "no reference: what happened from %s on is not counted any more; decide anew", shown(period[0])
+                    "no new reference: what happened from %s on is not counted any more; decide anew", shown(period[0])
                 )
-            return
+            return False
         try:
             await self._fit(*period, why)
         except ValueError as error:
-            LOG.warning("no reference yet: %s", error)
+            LOG.warning("no new reference: %s", error)
+            return False
+        return True
 
     async def _fit(self, begin: int, end: int, why: str) -> None:
-        reference = await asyncio.to_thread(fit, self.account.ledger, begin, end, self.account.scope, self.muted)
+        ledger, scope, muted = self.account.ledger, self.account.scope, self.muted
+        silent = await asyncio.to_thread(silences, ledger, begin, end, scope, muted)
+        for start, stop in silent:
+            LOG.warning("nothing was heard from %s to %s: the reference leaves it out", shown(start), shown(stop))
+        reference = await asyncio.to_thread(fit, ledger, begin, end, scope, (*muted, *silent))
         await self.database.write(partial(decisions.record_reference, reference=reference, why=why, now=self.clock()))
         self.reference, self.decided = reference, (begin, end)
         LOG.info("the stages are judged against %s to %s: %s", shown(begin), shown(end), why)
