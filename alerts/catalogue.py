@@ -12,6 +12,7 @@ from alerts.rules import (
     burning,
     bus,
     hearing,
+    maintenance,
     orders,
     owners,
     pricing,
@@ -46,6 +47,7 @@ MODULES: Final = (
     processes,
     scrapes,
     watchers,
+    maintenance,
 )
 ARRIVALS: Final = Recording(
     "touchstone:arrivals:per_second",
