@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
 
+AGAIN_S: Final = 1.0
 T = TypeVar("T")
 
 
@@ -34,6 +35,27 @@ async def opened(opening: Callable[[], T], undo: Callable[[T], object]) -> T:
     if _seen(task):
         await finished(asyncio.to_thread(undo, task.result()))
     raise interrupted
+
+
+async def ended(tasks: Collection[asyncio.Task[Any]], again_s: float = AGAIN_S) -> None:
+    """Cancel tasks until they have ended, whatever they end with; who is cancelled meanwhile hears of that after it.
+
+    Once is not enough: a library that takes an answer which comes just then for the outcome of its call forgets that it
+    was cancelled meanwhile, and the task goes on. ``again_s``: how long it takes them to tidy up, and more.
+    """
+    interrupted, left = None, set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        try:
+            await asyncio.wait(left, timeout=again_s)
+        except asyncio.CancelledError as error:
+            interrupted = error
+        left = {task for task in left if not task.done()}
+    for task in tasks:
+        _seen(task)
+    if interrupted is not None:
+        raise interrupted
 
 
 async def _end(task: asyncio.Task[Any]) -> asyncio.CancelledError | None:

@@ -14,6 +14,7 @@ from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import AMQPError as ProtocolError
 from yarl import URL
 
+from instrumentation.cancelling import ended
 from instrumentation.errors import BadInput
 from services.bus import topology
 from services.bus.delivery import Deliveries, deliver, stored
@@ -163,7 +164,7 @@ class RabbitTransport:
             publisher = await connection.channel(on_return_raises=True)
             await self._declare(publisher)
             tasks = [asyncio.create_task(_watch(publisher))]
-            stack.push_async_callback(_ended, tasks)
+            stack.push_async_callback(ended, tasks)
             tasks += map(asyncio.create_task, self._jobs(connection))
             self._connected.set()
             LOG.info("connected to the broker")
@@ -253,7 +254,7 @@ class RabbitTransport:
     async def close(self) -> None:
         """Stop delivering and disconnect."""
         if self._running is not None:
-            await _ended([self._running])
+            await ended([self._running], again_s=2 * CONNECT_S)  # it closes a connection meanwhile
             self._running = None
         self._connected.clear()
 
@@ -278,13 +279,7 @@ async def _first(*jobs: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        await _ended(tasks)
-
-
-async def _ended(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(tasks)
 
 
 async def _closed(connection: AbstractConnection) -> None:

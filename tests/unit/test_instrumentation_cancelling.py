@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
 
-from instrumentation.cancelling import finished, opened
+from instrumentation.cancelling import ended, finished, opened
 
 
 async def cancelled(task: asyncio.Task[str], times: int) -> None:
@@ -106,3 +107,58 @@ async def test_what_cannot_be_opened_is_not_closed() -> None:
     with pytest.raises(LookupError, match="no such thing"):
         await opened(failing, did.append)
     assert not did
+
+
+async def test_tasks_end_though_one_forgets_that_it_was_cancelled() -> None:
+    """As a library does that takes an answer which comes just then for all that has come."""
+    forgot = 0
+
+    async def forgetful() -> None:
+        nonlocal forgot
+        while forgot < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                forgot += 1
+        await asyncio.Event().wait()
+
+    async def failing() -> None:
+        raise LookupError("no such thing")
+
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    tasks = [asyncio.create_task(forgetful()), asyncio.create_task(failing())]
+    await asyncio.sleep(0)
+    await ended(tasks, again_s=0.01)
+    assert forgot == 2
+    assert [task.cancelled() for task in tasks] == [True, False]
+    del tasks
+    gc.collect()
+    assert not complaints
+
+
+async def test_who_ends_tasks_leaves_none_when_he_is_cancelled_himself() -> None:
+    go_on = asyncio.Event()
+
+    async def tidying() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await finished(go_on.wait())
+
+    task = asyncio.create_task(tidying())
+    await asyncio.sleep(0)
+    ending = asyncio.create_task(ended([task]))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        ending.cancel()
+    await asyncio.sleep(0)
+    assert not ending.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert task.cancelled()
+
+
+async def test_there_may_be_no_task_to_end() -> None:
+    await ended([])
