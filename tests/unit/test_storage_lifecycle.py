@@ -78,7 +78,7 @@ def test_no_model_of_an_open_order_is_touched_and_none_of_a_made_piece_deleted(
 
 @pytest.fixture(autouse=True)
 def _only_the_tests_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shop's own first sweep, which a busy machine makes late, would take what the test's is to count."""
+    """Keep the shop's own first sweep, which a busy machine makes late, from taking what a test is to count."""
     monkeypatch.setattr(Keeping, "run", lambda _: asyncio.sleep(0))
 
 
