@@ -12,6 +12,7 @@ import orjson
 
 from collectors.conventions import ALL
 from collectors.live.model import shown
+from collectors.live.signalling.seats import parted
 from collectors.promise.finding import did_you_mean
 from collectors.stages.eta import RISKS
 from collectors.timelines.measuring import NEVER
@@ -97,16 +98,13 @@ def _number_of(stage: str, stages: Sequence[str]) -> int:
 
 
 def _in_segment(picture: Picture, segment: str, attributes: Sequence[str], signalled: Sequence[str]) -> Mask:
-    known = {
-        f"{name}={text}": (name, number)
-        for name in attributes
-        for number, text in enumerate(picture.texts.get(name, ()))
-    }
-    if segment in known:
-        name, number = known[segment]
-        return np.asarray(picture.judged.measured.attributes[name] == number)
+    name, value = parted(segment, attributes)
+    texts = picture.texts.get(name, [])
+    if value in texts:
+        return np.asarray(picture.judged.measured.attributes[name] == texts.index(value))
     if segment in signalled:  # an alert may name it, though the last of its orders is gone
         return np.zeros(len(picture.names), dtype=np.bool_)
+    known = {f"{name}={text}" for name in attributes for text in picture.texts.get(name, ())}
     near = did_you_mean(segment, [ALL, *sorted({*signalled, *known})])
     raise BadInput(f"`segment` cannot be used: no order in flight is of the segment `{segment}`{near}")
 

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import tempfile
 from functools import partial
 from typing import IO, TYPE_CHECKING, Final
 
 from instrumentation.cancelling import opened
 from instrumentation.errors import BadInput, TouchstoneError
 from pricing.storage.store import Mismatch, Tally
+from pricing.storage.writing import Begun, begun, discard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -69,7 +69,8 @@ class LocalCopies:
     async def _fetch(self, name: str, size: int, stream: AsyncIterator[bytes]) -> None:
         await asyncio.to_thread(self._make_room, size)
         tally = Tally(sha256=name, size=size)
-        path, file = await opened(self._begun, _discard)
+        new = await opened(self._begun, discard)
+        path, file = new
         with file:
             try:
                 async for part in stream:
@@ -85,11 +86,10 @@ class LocalCopies:
                 path.unlink()
                 raise
 
-    def _begun(self) -> tuple[Path, IO[bytes]]:
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix="coming-")
-        file = os.fdopen(handle, "wb")
-        fcntl.flock(file, fcntl.LOCK_EX)  # nobody takes it for an old one
-        return self._folder / name, file
+    def _begun(self) -> Begun:
+        new = begun(self._folder, prefix="coming-")
+        fcntl.flock(new.file, fcntl.LOCK_EX)  # nobody takes it for an old one
+        return new
 
     def _make_room(self, size: int) -> None:
         """Remove the copies that were not used for longest, until so many bytes more have room."""
@@ -116,12 +116,6 @@ class LocalCopies:
 def _let_go(held: IO[bytes] | None) -> None:
     if held is not None:
         held.close()
-
-
-def _discard(begun: tuple[Path, IO[bytes]]) -> None:
-    path, file = begun
-    file.close()
-    path.unlink(missing_ok=True)
 
 
 def _removed(path: Path) -> bool:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tempfile
 import time
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from instrumentation.cancelling import finished, opened
 from instrumentation.errors import BadInput
 from pricing.storage.store import MODELS, PART_BYTES, Area, Kept, Stored, Tally, checked, is_name
+from pricing.storage.writing import begun, discard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 _LEFT_S: Final = 24 * 3_600
 _OLD: Final = "[0-9a-f][0-9a-f]"  # folders of objects from before there were areas
@@ -69,22 +69,17 @@ class FolderStore:
     ) -> Stored:
         """Keep what the stream holds: never whole in memory, never half in place."""
         tally = Tally(sha256, size)
-        file = await opened(self._begun, _discard)
+        new = await opened(partial(begun, self._incoming), discard)
         try:
-            with file:
-                await _write(file, stream, tally)
+            with new.file:
+                await _write(new.file, stream, tally)
                 stored = tally.end()
-                await asyncio.to_thread(_flush, file)
-            await asyncio.to_thread(self._keep, Path(file.name), stored.name, area)
+                await asyncio.to_thread(_flush, new.file)
+            await asyncio.to_thread(self._keep, new.path, stored.name, area)
         except BaseException:
-            await finished(asyncio.to_thread(_discard, file))
+            await finished(asyncio.to_thread(discard, new))
             raise
         return stored
-
-    def _begun(self) -> IO[bytes]:
-        handle, path = tempfile.mkstemp(dir=self._incoming)
-        os.close(handle)
-        return Path(path).open("wb")
 
     def _keep(self, written: Path, name: str, area: Area) -> None:
         found = self._found(name)
@@ -221,11 +216,6 @@ def _told(folder: Path) -> Iterator[Kept]:
             about = path.stat()
             if is_name(name):
                 yield Kept(name, about.st_size, datetime.fromtimestamp(about.st_mtime, UTC))
-
-
-def _discard(file: IO[bytes]) -> None:
-    file.close()
-    Path(file.name).unlink(missing_ok=True)
 
 
 def _flush(file: IO[bytes]) -> None:
